@@ -1,0 +1,3 @@
+"""opsctl: runbooks you can run."""
+
+__version__ = "0.1.0"

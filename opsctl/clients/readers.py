@@ -1,0 +1,95 @@
+"""The read side, as probes get it: one lazily built client per endpoint, shared by the threads of a diagnosis.
+
+There is no way from here to a client that writes: those live in modules that probes may not import.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opsctl.config.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opsctl.clients.alertmanager import AlertmanagerReader
+    from opsctl.clients.http import HttpReader
+    from opsctl.clients.kubernetes import KubernetesReader
+    from opsctl.clients.kyrodb import KyrodbReader
+    from opsctl.clients.postgres import PostgresReader
+    from opsctl.clients.prometheus import PrometheusReader
+    from opsctl.clients.redis import RedisReader
+
+C = TypeVar("C")
+
+
+class Readers:
+    """``resolve(name)`` gives the endpoint of that name or raises NotConfigured."""
+
+    def __init__(self, resolve: Callable[[str], Endpoint]) -> None:
+        self._resolve = resolve
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint of that name; raises NotConfigured."""
+        return self._resolve(name)
+
+    def _client(self, kind: str, name: str, make: Callable[[Endpoint], C]) -> C:
+        with self._lock:
+            client = self._clients.get((kind, name))
+            if client is None:
+                client = self._clients[(kind, name)] = make(self._resolve(name))
+            return client  # type: ignore[no-any-return]
+
+    def http(self, name: str = "app") -> HttpReader:
+        """GET/HEAD only."""
+        from opsctl.clients.http import HttpReader
+
+        return self._client("http", name, HttpReader)
+
+    def prometheus(self, name: str = "prometheus") -> PrometheusReader:
+        """Queries, rules, targets."""
+        from opsctl.clients.prometheus import PrometheusReader
+
+        return self._client("prometheus", name, PrometheusReader)
+
+    def alertmanager(self, name: str = "alertmanager") -> AlertmanagerReader:
+        """Alerts and status."""
+        from opsctl.clients.alertmanager import AlertmanagerReader
+
+        return self._client("alertmanager", name, AlertmanagerReader)
+
+    def postgres(self, name: str = "postgres") -> PostgresReader:
+        """A read-only session."""
+        from opsctl.clients.postgres import PostgresReader
+
+        return self._client("postgres", name, PostgresReader)
+
+    def redis(self, name: str = "redis") -> RedisReader:
+        """Commands of the read allow-list."""
+        from opsctl.clients.redis import RedisReader
+
+        return self._client("redis", name, RedisReader)
+
+    def kubernetes(self, name: str = "kubernetes") -> KubernetesReader:
+        """get and list, raw JSON."""
+        from opsctl.clients.kubernetes import KubernetesReader
+
+        return self._client("kubernetes", name, KubernetesReader)
+
+    def kyrodb(self, name: str = "kyrodb") -> KyrodbReader:
+        """gRPC Health."""
+        from opsctl.clients.kyrodb import KyrodbReader
+
+        return self._client("kyrodb", name, KyrodbReader)
+
+    def close(self) -> None:
+        """Close what was opened; never raises."""
+        for client in self._clients.values():
+            close = getattr(client, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except Exception:  # closing must not hide the result
+                    continue

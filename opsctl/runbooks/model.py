@@ -1,0 +1,71 @@
+"""The runbook: one YAML file of known headings (design.md, "Runbooks"). No expression language."""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsctl.signals.model import Spec
+
+
+class AlertRef(Spec, frozen=True, kw_only=True):
+    """An alert this runbook answers; ``service`` narrows it."""
+
+    alertname: str
+    service: str = ""
+
+
+class Parameter(Spec, frozen=True, kw_only=True):
+    """A value the user may set: becomes an option ``--name`` of the runbook's command."""
+
+    name: str
+    help: str
+    type: str = "text"  # text, number, integer, duration, ratio
+    default: str | float | int | None = None
+
+
+class ProbeUse(Spec, frozen=True, kw_only=True):
+    """One use of a probe. ``with`` values may be ``{param: NAME}``. ``needs``: dependency kinds the service must declare."""
+
+    probe: str
+    with_: dict[str, object] = msgspec.field(name="with", default_factory=dict)
+    needs: str | tuple[str, ...] = ()
+
+
+class OkFinding(Spec, frozen=True, kw_only=True):
+    """``{ok: ID}``: the finding being ok (its condition does not hold)."""
+
+    ok: str
+
+
+class CauseSpec(Spec, frozen=True, kw_only=True):
+    """A hypothesis. A breach of a ``confirms`` id speaks for it; of a ``refutes`` id, or an ok of ``{ok: id}``, against it."""
+
+    cause: str
+    says: str
+    confirms: tuple[str, ...]
+    refutes: tuple[str | OkFinding, ...] = ()
+    try_: tuple[str, ...] = msgspec.field(name="try", default=())  # runbook names
+    advice: str = ""
+    needs: str | tuple[str, ...] = ()
+    services: tuple[str, ...] = ()  # () = all
+
+
+class Runbook(Spec, frozen=True, kw_only=True):
+    """One runbook. ``verdict``: finding ids that decide the verdict besides the objectives."""
+
+    runbook: str
+    title: str
+    alerts: tuple[AlertRef, ...] = ()
+    meaning: str
+    impact: str
+    parameters: tuple[Parameter, ...] = ()
+    diagnosis: tuple[ProbeUse, ...]
+    causes: tuple[CauseSpec, ...]
+    mitigation: tuple[dict[str, object], ...] = ()
+    escalate: str = ""
+    see_also: tuple[str, ...] = ()
+    version: str = "1"
+    updated: str = ""
+    owner: str = ""
+    review_every: str = ""
+    rows: tuple[str, ...] = ()
