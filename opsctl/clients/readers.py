@@ -40,7 +40,7 @@ class Readers:
             client = self._clients.get((kind, name))
             if client is None:
                 client = self._clients[(kind, name)] = make(self._resolve(name))
-            return client  # type: ignore[no-any-return]
+            return client
 
     def http(self, name: str = "app") -> HttpReader:
         """GET/HEAD only."""

@@ -24,7 +24,7 @@ class Parameter(Spec, frozen=True, kw_only=True):
 
 
 class ProbeUse(Spec, frozen=True, kw_only=True):
-    """One use of a probe. ``with`` values may be ``{param: NAME}``. ``needs``: dependency kinds the service must declare."""
+    """One use of a probe. ``with`` values may be ``{param: NAME}``. ``needs``: dependencies the service declares."""
 
     probe: str
     with_: dict[str, object] = msgspec.field(name="with", default_factory=dict)
@@ -38,7 +38,7 @@ class OkFinding(Spec, frozen=True, kw_only=True):
 
 
 class CauseSpec(Spec, frozen=True, kw_only=True):
-    """A hypothesis. A breach of a ``confirms`` id speaks for it; of a ``refutes`` id, or an ok of ``{ok: id}``, against it."""
+    """A hypothesis. A breach of a ``confirms`` id is for it; of a ``refutes`` id, or an ok of ``{ok: id}``, against."""
 
     cause: str
     says: str

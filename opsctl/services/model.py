@@ -1,12 +1,13 @@
 """The service profile: runbooks/services/NAME.yaml, checked while it is read.
 
-Bindings of requirements.md parts A, A2 and F. ``assumed: true`` marks what the source documents do not give.
+Bindings of requirements.md parts A, A2 and F. ``assumed: true`` marks what the source documents do not give;
+``note`` says in words what is assumed.
 """
 
 from __future__ import annotations
 
 from opsctl.model import Severity
-from opsctl.signals.model import Objective, Signal, Spec
+from opsctl.signals.model import Band, Objective, Signal, Spec
 
 
 class EndpointSpec(Spec, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class EndpointSpec(Spec, frozen=True, kw_only=True):
     expect: dict[str, str] = {}  # for a JSON health answer: field -> value
     options: dict[str, str] = {}
     assumed: bool = False
+    note: str = ""
     row: str = ""
 
 
@@ -29,6 +31,7 @@ class Dependency(Spec, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     title: str = ""
     assumed: bool = False
+    note: str = ""
     row: str = ""
 
 
@@ -38,6 +41,7 @@ class LogFile(Spec, frozen=True, kw_only=True):
     path: str
     format: str = "text"
     assumed: bool = False
+    note: str = ""
     row: str = ""
 
 
@@ -48,6 +52,7 @@ class Workload(Spec, frozen=True, kw_only=True):
     name: str = ""
     selector: str = ""
     assumed: bool = False
+    note: str = ""
     row: str = ""
 
 
@@ -66,6 +71,7 @@ class Adapter(Spec, frozen=True, kw_only=True):
     argv: tuple[str, ...] = ()
     env_file: str = ""
     assumed: bool = False
+    note: str = ""
     row: str = ""
 
 
@@ -89,6 +95,31 @@ class Category(Spec, frozen=True, kw_only=True):
     row: str = ""
 
 
+class Symptom(Spec, frozen=True, kw_only=True):
+    """What tells of a runbook's condition besides an objective: a log line, a health answer, rows of a database.
+
+    ``log`` + ``pattern`` (a regular expression) or ``endpoint`` + ``path`` + ``field`` say where it shows; ``expect`` is
+    the field's healthy value; ``bands`` are its bounds (base units), counted over ``within``. Runbooks bind probes to it.
+    """
+
+    id: str
+    runbook: str
+    title: str = ""
+    log: str = ""
+    pattern: str = ""
+    endpoint: str = ""
+    path: str = ""
+    field: str = ""
+    expect: str = ""
+    signal: str = ""
+    bands: tuple[Band, ...] = ()
+    within: str = ""
+    severity: str = ""
+    assumed: bool = False
+    note: str = ""
+    row: str = ""
+
+
 class Profile(Spec, frozen=True, kw_only=True):
     """One service: everything the runbooks need to know about it."""
 
@@ -105,6 +136,7 @@ class Profile(Spec, frozen=True, kw_only=True):
     dependencies: dict[str, Dependency] = {}
     signals: dict[str, Signal] = {}
     objectives: tuple[Objective, ...] = ()
+    symptoms: tuple[Symptom, ...] = ()
     logs: dict[str, LogFile] = {}
     files: dict[str, LogFile] = {}
     kubernetes: Kubernetes | None = None

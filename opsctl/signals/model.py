@@ -64,6 +64,7 @@ class Signal(Spec, frozen=True, kw_only=True):
     scale: float = 1.0  # e.g. 60 for per-minute figures
     title: str = ""
     assumed: bool = False
+    note: str = ""  # what is assumed, in words
     row: str = ""  # requirement row id, e.g. VRI-08
 
 
@@ -91,6 +92,7 @@ class Objective(Spec, frozen=True, kw_only=True):
     title: str = ""
     row: str = ""
     assumed: bool = False
+    note: str = ""  # what is assumed, in words
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

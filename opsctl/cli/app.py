@@ -1,0 +1,112 @@
+"""The command tree: a lazy root group. A command's module is imported when it runs, never for ``--help``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Annotated, Any, NamedTuple
+
+os.environ.setdefault("TYPER_USE_RICH", "0")  # before typer's import: rich costs as much as typer itself
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from opsctl.cli.options import Root
+from opsctl.nearest import unknown_name
+
+
+class Entry(NamedTuple):
+    """A command of the root: module, attribute holding its Typer app, one line of help (compared in a test)."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "diagnose": Entry("opsctl.cli.diagnose", "Look for the cause of an incident. Changes nothing."),
+    "runbook": Entry("opsctl.cli.runbook", "List, show and check runbooks."),
+    "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
+    "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
+    "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
+}
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    """The command of that name, imported now."""
+    module = importlib.import_module(COMMANDS[name].module)
+    make = getattr(module, "command", None)
+    command: Any = make() if make is not None else typer.main.get_command(module.app)
+    command.name = name
+    return command  # type: ignore[no-any-return]
+
+
+class NearestGroup(TyperGroup):
+    """A group whose unknown command names suggest the nearest one (exit 64)."""
+
+    kind = "command"
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Look the name up, or say which one is nearest."""
+        names = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in names and not ctx.resilient_parsing:
+            raise unknown_name(self.kind, args[0], names)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(NearestGroup):
+    """The root: stubs for help, the real command when it is invoked."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stub with name and help."""
+        entry = COMMANDS.get(cmd_name)
+        return None if entry is None else TyperCommand(name=cmd_name, help=entry.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is really meant."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name), rest
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="opsctl",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+@app.callback(
+    epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 78 configuration. Nothing here writes."
+)
+def root(
+    ctx: typer.Context,
+    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="The opsctl.yaml to use.")] = None,
+    context: Annotated[str | None, typer.Option("--context", metavar="NAME", help="The context to use.")] = None,
+    runbooks: Annotated[
+        str | None, typer.Option("--runbooks", metavar="DIR", help="A folder of runbooks, searched first.")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Runbooks you can run: look, name the cause with its evidence, and say what to do next."""
+    if version:
+        from opsctl import __version__
+        from opsctl.cli.output import write
+
+        write(f"opsctl {__version__}")
+        raise typer.Exit(0)
+    ctx.obj = Root(config=config, context=context, runbooks=runbooks)
+
+
+def tree() -> TyperGroup:
+    """The root command with lazy children."""
+    command = typer.main.get_command(app)
+    command.name = "opsctl"
+    assert isinstance(command, TyperGroup)
+    return command

@@ -1,0 +1,73 @@
+"""Writes what is generated from the program itself: completions, help, JSON Schemas, the runbooks' index and page.
+
+``python -m opsctl.cli.generate [--check]``: ``make docs`` writes, a test checks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def files(root: Path) -> Mapping[Path, str]:
+    """Path -> content of every generated file of the repository at ``root``."""
+    from opsctl.cli.app import tree
+    from opsctl.cli.manifest import walk
+    from opsctl.completion import bash, fish, zsh
+    from opsctl.config.schema import config_schema
+    from opsctl.report.as_json import schema as report_schema
+    from opsctl.runbooks.index import build
+    from opsctl.runbooks.pages import readme
+    from opsctl.runbooks.schema import as_text, runbook_schema
+    from opsctl.services.schema import profile_schema
+
+    commands = walk()
+    books = root / "runbooks"
+    command = tree()
+    context = command.make_context(
+        "opsctl", ["--version"], resilient_parsing=True, max_content_width=80, terminal_width=80
+    )
+    return {
+        root / "opsctl/cli/help.txt": command.get_help(context).rstrip() + "\n",
+        root / "completions/opsctl.bash": bash.script(commands),
+        root / "completions/_opsctl": zsh.script(commands),
+        root / "completions/opsctl.fish": fish.script(commands),
+        books / "index.json": build([books]),
+        books / "README.md": readme(books),
+        books / "schema/runbook.json": as_text(runbook_schema()),
+        books / "schema/service.json": as_text(profile_schema()),
+        books / "schema/report.json": as_text(report_schema()),
+        books / "schema/opsctl.json": as_text(config_schema()),
+    }
+
+
+def stale(root: Path) -> list[Path]:
+    """Generated files that differ from what they should be."""
+    return [
+        path
+        for path, content in files(root).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != content
+    ]
+
+
+def main(argv: list[str]) -> int:
+    """Write the files, or with ``--check`` only say which differ (exit 1)."""
+    from opsctl.cli.output import note
+
+    root = Path(__file__).resolve().parents[2]
+    if "--check" in argv:
+        differing = stale(root)
+        for path in differing:
+            note(f"{path.relative_to(root)} is not what `make docs` would write")
+        return 1 if differing else 0
+    for path, content in files(root).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+            note(f"wrote {path.relative_to(root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

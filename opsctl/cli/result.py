@@ -1,0 +1,23 @@
+"""What every command returns: data for machines, text for people, the exit code. One module prints it (output.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from opsctl.report.style import Style
+
+
+class Result(NamedTuple):
+    """``data``: anything msgspec encodes (a struct, or a dict of plain values), printed by ``-o json``.
+
+    ``text``: the rendering for people, a string or a function of the terminal's style. ``output``: the chosen
+    format, as given by the command's ``output`` parameter. ``exit``: the process' exit code.
+    ``notes``: lines for stderr.
+    """
+
+    data: object
+    text: str | Callable[[Style], str]
+    output: str = "text"
+    exit: int = 0
+    notes: tuple[str, ...] = ()

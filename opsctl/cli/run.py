@@ -1,0 +1,110 @@
+"""One run of the command line: the only map from errors to exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from opsctl.cli import output
+from opsctl.cli.result import Result
+from opsctl.errors import CouldNotLook, OpsctlError
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line; returns the exit code. Never lets a traceback reach the user."""
+    import typer
+
+    from opsctl.cli.app import tree
+
+    try:
+        outcome = tree().main(args=argv, prog_name="opsctl", standalone_mode=False)
+        if isinstance(outcome, Result):
+            output.show(outcome)
+            return outcome.exit
+        return outcome if isinstance(outcome, int) else 0
+    except OpsctlError as error:
+        output.error(error.sentence())
+        return error.code
+    except CouldNotLook as failure:
+        output.error(f"could not look: {failure.says}")
+        return 69
+    except typer.TyperException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        output.error("interrupted; nothing was changed")
+        return 130
+    except BrokenPipeError:
+        output.broken_pipe()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last gate: our bug, told in one sentence with a report file
+        return _bug(error, argv)
+
+
+def _usage(error: Exception) -> int:
+    """A mistake on the command line: what was wrong, and where the help is."""
+    message = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        output.write(context.get_help() if context is not None else message)
+        return 64
+    path = context.command_path if context is not None else "opsctl"
+    output.error(f"{message.rstrip('.')}. See `{path} --help`.")
+    return 64
+
+
+def _bug(error: Exception, argv: list[str]) -> int:
+    """Our own mistake: a short report file instead of a traceback on the screen."""
+    import platform
+    import tempfile
+    import traceback
+
+    from opsctl import __version__
+    from opsctl.redact import redact
+
+    trace = "".join(traceback.format_exception(error))
+    text = redact(
+        f"opsctl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"command: opsctl {' '.join(argv)}\n\n{trace}"
+    )
+    try:
+        from opsctl.config.places import state_dir
+
+        folder = state_dir() / "bugs"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        where = _write(folder, text)
+    except (OSError, OpsctlError):
+        where = _write(Path(tempfile.gettempdir()), text)
+    output.error(f"this is a bug in opsctl ({type(error).__name__}); nothing was changed. Details: {where}")
+    return 70
+
+
+def _write(folder: Path, text: str) -> Path:
+    import os
+    import time
+
+    path = folder / f"opsctl-bug-{time.strftime('%Y-%m-%dT%H-%M-%S', time.gmtime())}-{os.getpid()}.txt"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def main() -> None:
+    """Console entry behind the front door."""
+    code = run(sys.argv[1:])
+    leave(code)
+
+
+def leave(code: int) -> None:
+    """End the process. Threads that still wait for a hanging server must not keep it alive."""
+    import os
+    import threading
+
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        output.broken_pipe()
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)

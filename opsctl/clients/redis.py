@@ -1,0 +1,265 @@
+"""Redis, read side: a handful of commands by an explicit allow-list; nothing else ever reaches the server (RD-1 to RD-4).
+
+Never KEYS, MONITOR, DEBUG, FLUSH*, CONFIG SET or any reset: those cost or destroy what is to be looked at. The acting
+client is another type in another module.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from opsctl.clients.deadline import Expired, within
+from opsctl.clients.redis_errors import ClientsFull, closed_failure, failure
+from opsctl.config.endpoint import Endpoint
+from opsctl.errors import Bug, CouldNotLook
+
+__all__ = ["ClientsFull", "RedisReader", "Sample", "SlowCommand", "Spike"]
+
+CONNECT_SECONDS = 3.0
+_REMEMBER_SECONDS = 10.0  # a failed connect is not tried again by each probe
+_LONGEST_ANSWER = 8 * 2**20  # bytes; INFO of a busy server is about 20 KB
+
+SETTINGS = frozenset({"maxclients", "latency-monitor-threshold", "maxmemory-policy", "slowlog-log-slower-than"})
+
+
+def _no_argument(arguments: tuple[str, ...]) -> bool:
+    return not arguments
+
+
+# (command, subcommand) -> whether these arguments may be sent
+_ALLOWED: Mapping[tuple[str, ...], Callable[[tuple[str, ...]], bool]] = {
+    ("PING",): _no_argument,
+    ("INFO",): lambda arguments: len(arguments) == 1 and re.fullmatch("[a-z]+", arguments[0]) is not None,
+    ("SLOWLOG", "GET"): lambda arguments: len(arguments) == 1 and re.fullmatch("[0-9]{1,4}", arguments[0]) is not None,
+    ("LATENCY", "LATEST"): _no_argument,
+    ("MEMORY", "STATS"): _no_argument,
+    ("CONFIG", "GET"): lambda arguments: len(arguments) == 1 and arguments[0] in SETTINGS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """INFO at one moment. ``taken``: time.monotonic() seconds; ``fields``: names verbatim as Redis has them."""
+
+    taken: float
+    fields: Mapping[str, str]
+
+    def number(self, name: str) -> float | None:
+        """A field as a number; None when it is absent or no number."""
+        try:
+            return float(self.fields[name].removesuffix("%"))
+        except (KeyError, ValueError):
+            return None
+
+    def text(self, name: str) -> str:
+        """A field as text; "" when it is absent."""
+        return self.fields.get(name, "")
+
+    def part(self, name: str, key: str) -> float:
+        """``key`` inside a field such as ``errorstat_OOM:count=3``; 0 when it is absent."""
+        found = re.search(rf"(?:^|,){re.escape(key)}=([0-9.]+)", self.fields.get(name, ""))
+        return float(found[1]) if found else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCommand:
+    """One SLOWLOG entry. ``at``: unix seconds by the server's clock; ``arguments`` may hold users' data."""
+
+    at: float
+    seconds: float
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """One event of LATENCY LATEST: when it last happened, how long then, and the longest ever. Seconds."""
+
+    event: str
+    at: float
+    seconds: float
+    longest: float
+
+
+class RedisReader:
+    """One endpoint, one connection, no retries. All failures are CouldNotLook (ClientsFull at maxclients)."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.setting = endpoint.setting
+        self.first: Sample | None = None  # the first INFO: what later ones are compared with
+        self._endpoint = endpoint
+        self._lock = threading.RLock()
+        self._connection: Any = None
+        self._failed: tuple[float, CouldNotLook] | None = None
+        self._options, self.address = _options(endpoint)
+
+    def __repr__(self) -> str:
+        return f"RedisReader(from {self.setting})"
+
+    @property
+    def user(self) -> str:
+        """The ACL user we log in as."""
+        return str(self._options.get("username") or "default")
+
+    @property
+    def tls_unverified(self) -> bool:
+        """Whether the URL turns certificate checks off."""
+        return str(self._options.get("ssl_cert_reqs", "required")) in ("none", "optional")
+
+    def ping(self, timeout: float = 5.0) -> float:
+        """Seconds of one PING round trip on the open connection."""
+        with self._lock:
+            self._connected(timeout)
+            started = time.monotonic()
+            if self._ask(("PING",), timeout=timeout) != b"PONG":
+                raise self._failure("bad-answer", f"{self.address} does not answer PING with PONG")
+            return time.monotonic() - started
+
+    def info(self, section: str = "all", timeout: float = 5.0) -> Sample:
+        """INFO of one section (``all`` for every one)."""
+        answer = self._ask(("INFO",), section, timeout=timeout)
+        if not isinstance(answer, bytes) or (section == "all" and b"redis_version:" not in answer):
+            raise self._failure("bad-answer", f"{self.address} answers INFO with something else")
+        lines = (line.partition(":") for line in answer.decode("utf-8", "replace").splitlines() if line[:1] != "#")
+        sample = Sample(time.monotonic(), {name: value.strip() for name, colon, value in lines if colon})
+        if section == "all" and self.first is None:
+            self.first = sample
+        return sample
+
+    def two(self, pause: float, timeout: float = 5.0) -> tuple[Sample, Sample]:
+        """Two INFO samples at least ``pause`` seconds apart; the first is the diagnosis' first, so that later
+        probes need not wait and look over a longer time."""
+        first = self.first or self.info(timeout=timeout)
+        time.sleep(max(0.0, first.taken + pause - time.monotonic()))
+        return first, self.info(timeout=timeout)
+
+    def slowlog(self, count: int = 32, timeout: float = 5.0) -> list[SlowCommand]:
+        """The newest SLOWLOG entries; execution time only, without waiting."""
+        entries = self._ask(("SLOWLOG", "GET"), str(count), timeout=timeout)
+        try:
+            return [
+                SlowCommand(float(at), float(micro) / 1e6, tuple(_text(argument) for argument in arguments))
+                for _, at, micro, arguments, *_ in entries
+            ]
+        except (TypeError, ValueError):
+            raise self._failure("bad-answer", f"{self.address} answers SLOWLOG GET in an unknown shape") from None
+
+    def latency_latest(self, timeout: float = 5.0) -> list[Spike]:
+        """Latency events; empty too when ``latency-monitor-threshold`` is 0 (see ``config``)."""
+        events = self._ask(("LATENCY", "LATEST"), timeout=timeout)
+        try:
+            return [Spike(_text(name), float(at), float(last) / 1e3, float(most) / 1e3) for name, at, last, most, *_ in events]
+        except (TypeError, ValueError):
+            raise self._failure("bad-answer", f"{self.address} answers LATENCY LATEST in an unknown shape") from None
+
+    def memory_stats(self, timeout: float = 5.0) -> dict[str, float]:
+        """The numbers of MEMORY STATS by their own names."""
+        answer = self._ask(("MEMORY", "STATS"), timeout=timeout)
+        if not isinstance(answer, list):
+            raise self._failure("bad-answer", f"{self.address} answers MEMORY STATS in an unknown shape")
+        numbers = {}
+        for name, value in zip(answer[::2], answer[1::2], strict=False):
+            try:
+                numbers[_text(name)] = float(value)
+            except (TypeError, ValueError):
+                continue  # nested per-database parts
+        return numbers
+
+    def config(self, name: str, timeout: float = 5.0) -> str:
+        """One setting of ``SETTINGS``; "" when the server does not know it."""
+        answer = self._ask(("CONFIG", "GET"), name, timeout=timeout)
+        return _text(answer[1]) if isinstance(answer, list) and len(answer) >= 2 else ""
+
+    def close(self) -> None:
+        """Close the connection. Never raises."""
+        with self._lock:
+            self._drop()
+
+    # --- inside ---
+
+    def _ask(self, command: tuple[str, ...], *arguments: str, timeout: float) -> Any:
+        check = _ALLOWED.get(command)
+        if check is None or not check(arguments):
+            raise Bug(f"{' '.join((*command, *arguments))[:60]} is not on the list of reading Redis commands")
+        until = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=timeout):
+            raise self._failure("timeout", f"the connection to {self.address} was busy for {timeout:g} s")
+        try:
+            connection = self._connected(timeout)
+
+            def exchange() -> Any:
+                connection.send_command(*command, *arguments)
+                return connection.read_response(disable_decoding=True)
+
+            answer = self._bounded(" ".join(command), exchange, connection, until - time.monotonic())
+            if isinstance(answer, bytes) and len(answer) > _LONGEST_ANSWER:
+                raise self._failure("too-large", f"{self.address} answers {command[0]} with {len(answer)} bytes")
+            return answer
+        finally:
+            self._lock.release()
+
+    def _connected(self, timeout: float) -> Any:
+        if self._connection is not None:
+            return self._connection
+        if self._failed is not None and time.monotonic() - self._failed[0] < _REMEMBER_SECONDS:
+            raise self._failed[1]
+        seconds = max(0.1, min(CONNECT_SECONDS, timeout))
+        try:
+            connection = self._new(seconds)
+            self._bounded("connect", connection.connect, connection, seconds)
+            self._connection = connection
+            self._bounded("PING", lambda: _first_answer(connection), connection, seconds)
+        except CouldNotLook as failed:
+            self._drop()
+            self._failed = (time.monotonic(), failed)
+            raise
+        self._failed = None
+        return self._connection
+
+    def _new(self, seconds: float) -> Any:
+        try:
+            from redis.backoff import NoBackoff
+            from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+            from redis.retry import Retry
+        except ImportError as error:
+            raise self._failure("missing-library", f"redis cannot be loaded ({error})") from None
+        kind = {"rediss": SSLConnection, "unix": UnixDomainSocketConnection}.get(self._options["scheme"], Connection)
+        options = {key: value for key, value in self._options.items() if key != "scheme"}
+        try:
+            connection = kind(
+                **options, db=0, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=seconds,
+                socket_connect_timeout=seconds,
+            )  # fmt: skip
+        except (TypeError, ValueError):
+            raise self._failure("not-configured", f"the Redis URL from {self.setting} has an unknown option") from None
+        # No CLIENT SETINFO: it is no reading command, and an ACL user may lack it.
+        for name in ("driver_info", "lib_name", "lib_version"):
+            if hasattr(connection, name):
+                setattr(connection, name, None)
+        return connection
+
+    def _bounded(self, what: str, call: Callable[[], Any], connection: Any, seconds: float) -> Any:
+        import redis.exceptions as errors
+
+        try:
+            return within(max(0.05, seconds), call, abandon=connection.disconnect)
+        except Expired:
+            self._drop()
+            raise self._failure("timeout", f"{self.address} did not answer {what} in {seconds:.1f} s") from None
+        except (errors.RedisError, OSError, ValueError, IndexError, TypeError) as error:
+            if not isinstance(error, errors.ResponseError):
+                self._drop()
+            raise failure(error, what, user=self.user, address=self.address, setting=self.setting) from None
+
+    def _failure(self, reason: Any, says: str) -> CouldNotLook:
+        return CouldNotLook(reason, says, address=self.address, setting=self.setting)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()

@@ -1,0 +1,1 @@
+"""Static completion scripts: generated once, no Python at a TAB."""

@@ -1,0 +1,134 @@
+"""The lab's clients: real HTTP requests at a bounded rate, with a bounded number in flight.
+
+Each thread has its own connection and its own turn; a thread whose request is slow sends fewer, and never catches up
+afterwards. So a slow service sees a queue of at most as many requests as there are threads.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from opsctl.lab.identity import HOST
+from opsctl.lab.part import Switches
+
+DEADLINE = 15.0
+SPIKE = 6.0
+MORE = 1.3
+
+
+class Call(NamedTuple):
+    """One request to send."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+
+
+class Crowd:
+    """``threads`` clients that together send ``rate`` requests a second to one port."""
+
+    def __init__(self, port: int, rate: float, threads: int, make: Callable[[random.Random], Call]) -> None:
+        self._port, self._period, self._threads, self._make = port, threads / rate, threads, make
+        self.factor = 1.0
+        self._wake = threading.Event()
+
+    def run(self) -> None:
+        """Start all threads."""
+        for number in range(self._threads):
+            threading.Thread(target=self._client, args=(number,), daemon=True).start()
+
+    def set_factor(self, factor: float) -> None:
+        """So many times the usual rate, from now on."""
+        self.factor = factor
+
+    def _client(self, number: int) -> None:
+        chance = random.Random(number)  # noqa: S311 - not for secrets
+        due = time.monotonic() + self._period * number / self._threads
+        link = http.client.HTTPConnection(HOST, self._port, timeout=DEADLINE)
+        while True:
+            time.sleep(max(0.0, due - time.monotonic()))
+            call = self._make(chance)
+            body = None if call.body is None else json.dumps(call.body)
+            try:
+                link.request(call.method, call.path, body, {"Content-Type": "application/json", **(call.headers or {})})
+                link.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                link.close()
+                time.sleep(0.2)  # the service restarts
+            period = self._period / self.factor
+            due = max(due + period * chance.uniform(0.85, 1.15), time.monotonic())
+
+
+def vritti_call(keys: list[str], admin_key: str, switches: Switches) -> Callable[[random.Random], Call]:
+    """Requests to Vritti: five endpoints in equal parts."""
+
+    def make(chance: random.Random) -> Call:
+        key = chance.choice(keys)
+        if "authentication-errors" in switches and chance.random() < 0.33:
+            key = f"expired-{chance.randrange(10)}"
+        headers = {"X-API-Key": key}
+        body: dict[str, Any] = {"goal": "deploy the service", "error_trace": "timeout", "episode_type": "failure"}
+        if "validation-errors" in switches and chance.random() < 0.33:
+            del body["goal"]
+        kind = chance.randrange(5)
+        if kind == 0:
+            return Call("POST", "/api/v1/capture", {**body, "image": chance.random() < 0.2}, headers)
+        if kind == 4:
+            return Call("GET", f"/api/v1/customers/c{chance.randrange(8)}", None, {"X-Admin-API-Key": admin_key})
+        return Call("POST", ("/api/v1/search", "/api/v1/gate", "/api/v1/reflect")[kind - 1], body, headers)
+
+    return make
+
+
+def decision_call(users: int, words: int) -> Callable[[random.Random], Call]:
+    """Decisions to AMAS."""
+
+    def make(chance: random.Random) -> Call:
+        body = {"user": chance.randrange(users), "word": chance.randrange(words), "quality": chance.random()}
+        return Call("POST", "/api/decisions", body)
+
+    return make
+
+
+def state_call(users: int) -> Callable[[random.Random], Call]:
+    """Reads of a user's state from AMAS."""
+    return lambda chance: Call("GET", f"/api/state/{chance.randrange(users)}")
+
+
+def agent_call(chance: random.Random) -> Call:
+    """Tasks for INSA's agents."""
+    return Call("POST", "/tasks", {"agent": chance.choice(("sales", "support"))})
+
+
+def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
+    """Begin to send; each crowd may be absent from the settings."""
+    crowds: list[tuple[str, Crowd]] = []
+    if "vritti" in settings:
+        one = settings["vritti"]
+        make = vritti_call(one["keys"], one["admin_key"], switches)
+        crowds.append(("vritti", Crowd(one["port"], 45, 40, make)))
+    if "amas" in settings:
+        one = settings["amas"]
+        crowds.append(("amas", Crowd(one["port"], 25, 16, decision_call(one["users"], one["words"]))))
+        crowds.append(("amas", Crowd(one["port"], 20, 8, state_call(one["users"]))))
+    if "insa" in settings:
+        crowds.append(("insa", Crowd(settings["insa"]["port"], 15, 12, agent_call)))
+
+    def change(on: frozenset[str]) -> None:
+        for service, crowd in crowds:
+            factor = MORE if "distract-traffic" in on else 1.0
+            if service == "vritti" and "traffic-spike" in on:
+                factor *= SPIKE
+            crowd.set_factor(factor)
+
+    switches.when_changed(change)
+    for _, crowd in crowds:
+        crowd.run()
+    return {}

@@ -1,0 +1,263 @@
+"""The request path of the simulated Vritti: key, rate limit, payload, own work, embedding, KyroDB, model."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from opsctl.lab.journal import Journal
+from opsctl.lab.metrics import Registry, add_process_metrics
+from opsctl.lab.part import Switches
+from opsctl.lab.vritti_outside import Kyrodb, Model, Timeout
+from opsctl.lab.web import Answer, Request
+
+PREFIX = "episodic_memory_"
+EDGES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
+OWN_WORK = 0.005  # seconds in the one worker; its capacity is 1 / OWN_WORK requests a second
+EMBEDDING = 0.003
+SLOW_EMBEDDING = 0.09
+SLOW_SEARCH = 0.12
+LIMIT_PER_CUSTOMER = 20.0  # requests per second
+BURST = 40.0
+LOGGED = 10  # one of so many good requests is logged
+
+
+class Rejected(Exception):
+    """A request that ends in an error: HTTP status and the error's type ("" = not counted as an error)."""
+
+    def __init__(self, status: int, type: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.type, self.detail = status, type, detail
+
+
+class Bucket:
+    """A token bucket for one customer."""
+
+    def __init__(self) -> None:
+        self.tokens, self.at, self.lock = BURST, time.monotonic(), threading.Lock()
+
+    def take(self) -> bool:
+        """Whether one more request is within the limit."""
+        with self.lock:
+            now = time.monotonic()
+            self.tokens = min(BURST, self.tokens + (now - self.at) * LIMIT_PER_CUSTOMER)
+            self.at = now
+            if self.tokens < 1:
+                return False
+            self.tokens -= 1
+            return True
+
+
+class App:
+    """One process of the service with its metrics."""
+
+    paths: ClassVar[dict[str, str]] = {
+        "capture": "/api/v1/capture",
+        "search": "/api/v1/search",
+        "gate": "/api/v1/gate",
+        "reflect": "/api/v1/reflect",
+        "customers": "/api/v1/customers/{customer_id}",
+    }
+
+    def __init__(self, settings: dict[str, Any], switches: Switches) -> None:
+        self.release: dict[str, Any] = settings["release"]
+        self.started: float = settings["started"]
+        self.admin_key: str = settings["admin_key"]
+        self.keys: dict[str, str] = settings["keys"]  # API key -> customer
+        self.on = switches
+        self.done: Counter[str] = Counter()
+        self.journal = Journal(settings["log"])
+        self.kyrodb = Kyrodb(settings["kyrodb"])
+        self.model = Model(settings["provider"])
+        self._worker = threading.Lock()
+        self._known: dict[str, float] = {}
+        self._buckets = {customer: Bucket() for customer in self.keys.values()}
+        self._count = itertools.count(1)
+        self._make_metrics()
+
+    def _make_metrics(self) -> None:
+        self.registry = one = Registry()
+        labels = ("method", "endpoint", "status_code")
+        self.requests = one.counter(PREFIX + "http_requests_total", "HTTP requests.", *labels)
+        self.seconds = one.histogram(
+            PREFIX + "http_request_duration_seconds", "Duration of HTTP requests in seconds.", labels, EDGES
+        )
+        self.active = one.gauge(PREFIX + "http_requests_active", "Requests being processed.")
+        self.errors = one.counter(PREFIX + "errors_total", "Errors.", "error_type", "endpoint")
+        self.kyro_seconds = one.histogram(
+            PREFIX + "kyrodb_operation_duration_seconds",
+            "Duration of KyroDB operations in seconds.",
+            ("operation", "instance", "success"),
+            (0.001, 0.0025, *EDGES),
+        )
+        self.connected = one.gauge(PREFIX + "kyrodb_connection_healthy", "1 = connected.", "instance")
+        self.embed_seconds = one.histogram(
+            PREFIX + "embedding_generation_duration_seconds",
+            "Duration of making an embedding in seconds.",
+            ("model_type",),
+            (0.001, 0.0025, *EDGES),
+        )
+        self.limited = one.counter(
+            PREFIX + "rate_limit_exceeded_total", "Requests over the rate limit.", "customer_id", "customer_tier"
+        )
+        self.key_hits = one.counter(PREFIX + "api_key_cache_hits_total", "Keys found in the cache.")
+        self.key_misses = one.counter(PREFIX + "api_key_cache_misses_total", "Keys that had to be looked up.")
+        self.model_calls = one.counter(PREFIX + "llm_call_total", "Calls of language models.", "model_name", "success")
+        self.model_seconds = one.histogram(
+            PREFIX + "llm_call_duration_seconds", "Duration of model calls in seconds.", ("model_name",), EDGES
+        )
+        self.failures = one.counter(PREFIX + "reflection_failure_total", "Failed reflections.", "reason")
+        one.counter(PREFIX + "reflection_dead_letter_total", "Dead letters.", "failure_reason")
+        one.gauge(PREFIX + "daily_cost_usd", "Cost of the day in USD.").set(2.4)
+        quota = one.gauge(
+            PREFIX + "customer_quota_usage_ratio", "Used share of the quota.", "customer_id", "customer_tier"
+        )
+        for customer in self.keys.values():
+            quota.set(0.4, customer, "pro")
+        one.gauge(PREFIX + "build_info", "1, labelled by version.", "version").set(1, self.release["version"])
+        add_process_metrics(one, self.started)
+
+    def handler(self, name: str) -> Callable[[Request], Answer]:
+        """The measured handler of one endpoint."""
+        work: Callable[[Request], dict[str, Any]] = getattr(self, f"_{name}")
+        endpoint = self.paths[name]
+
+        def measured(request: Request) -> Answer:
+            begun = time.perf_counter()
+            self.active.add()
+            customer, error = "", ""
+            try:
+                customer = self._authenticate(request, name)
+                answer = Answer(200, work(request))
+                self.done[name] += 1
+            except Rejected as rejected:
+                answer, error = Answer(rejected.status, {"detail": rejected.detail}), rejected.detail
+                if rejected.type:
+                    self.errors.add(rejected.type, endpoint)
+            finally:
+                self.active.add(by=-1)
+            labels = (request.method, endpoint, str(answer.status))
+            taken = time.perf_counter() - begun
+            self.requests.add(*labels)
+            self.seconds.observe(taken, *labels)
+            self._log(request, answer.status, taken, customer, error)
+            return answer
+
+        return measured
+
+    def _log(self, request: Request, status: int, taken: float, customer: str, error: str) -> None:
+        number = next(self._count)
+        if status < 400 and number % LOGGED:
+            return
+        level = "error" if status >= 500 else "warning" if status >= 400 else "info"
+        self.journal.event(
+            level,
+            "request_failed" if error else "request_completed",
+            request_id=uuid.uuid4().hex[:12],
+            trace_id=uuid.uuid4().hex,
+            customer_id=customer,
+            method=request.method,
+            path=request.path,
+            status_code=status,
+            latency_ms=round(taken * 1000, 1),
+            client_host=request.client,
+            **({"error": error} if error else {}),
+        )
+
+    def _authenticate(self, request: Request, name: str) -> str:
+        """The customer of the key, from the cache or looked up; then the customer's rate limit."""
+        if name == "customers":
+            if request.headers.get("X-Admin-API-Key") != self.admin_key:
+                raise Rejected(401, "authentication", "Invalid admin API key")
+            return "admin"
+        key = request.headers.get("X-API-Key", "")
+        if self._known.get(key, 0.0) > time.monotonic():
+            self.key_hits.add()
+        else:
+            self.key_misses.add()
+            if key not in self.keys:
+                raise Rejected(401, "authentication", "Invalid API key")
+            self._known[key] = time.monotonic() + 300
+        customer = self.keys[key]
+        if not self._buckets[customer].take():
+            self.limited.add(customer, "pro")
+            raise Rejected(429, "", "Rate limit exceeded")
+        return customer
+
+    def _own(self, request: Request, *required: str) -> None:
+        """Payload check, then the service's own work in its one worker."""
+        body = request.json()
+        missing = [name for name in required if not body.get(name)]
+        if missing:
+            raise Rejected(422, "validation", f"field required: {', '.join(missing)}")
+        with self._worker:
+            time.sleep(OWN_WORK)
+        if self.release["slower"]:
+            time.sleep(self.release["slower"])
+        if self.release["fails_every"] and next(self._count) % self.release["fails_every"] == 0:
+            raise Rejected(500, "internal", "KeyError: 'episode_kind'")
+
+    def _embed(self) -> None:
+        begun = time.perf_counter()
+        time.sleep(SLOW_EMBEDDING if "embedding-slow" in self.on else EMBEDDING)
+        self.embed_seconds.observe(time.perf_counter() - begun, "text")
+
+    def _kyrodb(self, operation: str, instance: str = "text") -> None:
+        begun = time.perf_counter()
+        success = "false"
+        try:
+            self.kyrodb.call(operation, instance)
+            success = "true"
+        except Timeout as error:
+            raise Rejected(504, "timeout", f"KyroDB {instance}: {error}") from error
+        except ConnectionError as error:
+            raise Rejected(503, "kyrodb", f"KyroDB {instance}: {error}") from error
+        finally:
+            self.kyro_seconds.observe(time.perf_counter() - begun, operation.lower(), instance, success)
+
+    def _capture(self, request: Request) -> dict[str, Any]:
+        self._own(request, "goal", "episode_type")
+        self._embed()
+        self._kyrodb("Insert")
+        if request.json().get("image"):
+            self._kyrodb("Insert", "image")
+        return {"episode_id": uuid.uuid4().hex}
+
+    def _search(self, request: Request) -> dict[str, Any]:
+        self._own(request, "goal")
+        if "single-endpoint-slow" in self.on:
+            time.sleep(SLOW_SEARCH)
+        self._embed()
+        self._kyrodb("Query")
+        return {"results": []}
+
+    def _gate(self, request: Request) -> dict[str, Any]:
+        self._own(request, "goal")
+        self._embed()
+        self._kyrodb("Query")
+        return {"allow": True}
+
+    def _reflect(self, request: Request) -> dict[str, Any]:
+        self._own(request, "goal")
+        self._embed()
+        self._kyrodb("Query")
+        begun = time.perf_counter()
+        try:
+            self.model.complete()
+        except ConnectionError as error:
+            self.model_calls.add(self.model.name, "false")
+            self.failures.add("llm_error")
+            raise Rejected(502, "llm", f"openrouter: {error}") from error
+        finally:
+            self.model_seconds.observe(time.perf_counter() - begun, self.model.name)
+        self.model_calls.add(self.model.name, "true")
+        return {"reflection": "ok"}
+
+    def _customers(self, request: Request) -> dict[str, Any]:
+        self._own(request)
+        return {"customer_id": request.tail, "status": "active", "subscription_tier": "pro"}

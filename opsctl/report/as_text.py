@@ -1,0 +1,213 @@
+"""A report as text for a terminal (experience.md): verdict, number, causes with evidence, what could not be looked at,
+what changed, what to run next. 80 columns; colour only adds."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from opsctl.durations import format_duration, format_quantity
+from opsctl.model import CauseResult, Evidence, Finding, Measured, Report, Unknown
+from opsctl.report.sparkline import sparkline
+from opsctl.report.style import Style
+
+_MARK = {"confirmed": "confirmed", "possible": "possible", "refuted": "refuted", "not-measured": "not measured"}
+
+
+def render(report: Report, style: Style) -> str:
+    """The whole report; ends with a newline."""
+    parts = [
+        _head(report, style),
+        _causes(report, style),
+        _objectives(report, style),
+        _unknowns("Could not look at", report.unknown, style),
+        _absent(report.not_configured, style),
+        _changes(report, style),
+        _notes(report.notes, style),
+        _next(report, style),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(report: Report, style: Style) -> str:
+    words = [style.verdict(report.verdict)]
+    if report.severity is not None:
+        words.append(report.severity)
+    line = "  ".join([*words, report.says])
+    lines = _wrap(line, style, indent="", hang="    ")
+    measured = report.measured
+    if measured is not None and len(measured.series) > 1:
+        spark = sparkline([p.value for p in measured.series], unicode=style.unicode)
+        lines.append(f"    {spark}  {_span(measured)}")
+    detail = _own_words(report)
+    if detail:
+        lines.extend(_wrap(f"({detail})", style, indent="    ", hang="     "))
+    return "\n".join(lines)
+
+
+def _span(measured: Measured) -> str:
+    first, last = measured.series[0], measured.series[-1]
+    top = max(measured.series, key=lambda p: p.value if p.value == p.value else float("-inf"))
+    span = format_duration(max(1.0, round(last.time - first.time)))
+    return f"{span}, highest {format_quantity(top.value, measured.unit)}"
+
+
+def _own_words(report: Report) -> str:
+    words = []
+    if report.severity_label:
+        words.append(f"{report.severity_label} in {report.service}'s own words")
+    if report.escalation:
+        words.append(f"next escalation: {report.escalation}")
+    if report.at is not None:
+        words.append(f"as of {_clock(report.at, full=True)}")
+    return "; ".join(words)
+
+
+def _causes(report: Report, style: Style) -> str:
+    if not report.causes:
+        return ""
+    shown = [c for c in report.causes if c.status != "refuted"]
+    refuted = [c for c in report.causes if c.status == "refuted"]
+    title = "Likely causes" if any(c.status in ("confirmed", "possible") for c in shown) else "Causes looked for"
+    lines = [f"{style.paint(title, 'bold'):<{58 + _extra(style)}}{'checks':>{max(6, style.width - 60)}}".rstrip()]
+    findings = {f.id: f for f in report.findings if f.state != "unknown"}
+    for f in report.findings:
+        if f.state == "breach":
+            findings[f.id] = f
+    evidence = {e.id: e for e in report.evidence}
+    for number, cause in enumerate(shown, 1):
+        mark = str(number) if cause.status in ("confirmed", "possible") else "?"
+        lines.append(_cause_line(mark, cause, style))
+        lines.extend(_cause_evidence(cause, findings, evidence, report.findings, style))
+    if refuted:
+        names = ", ".join(c.cause for c in refuted)
+        lines.extend(_wrap(f"refuted: {names}", style, indent=" -  ", hang="    "))
+    return "\n".join(lines)
+
+
+def _extra(style: Style) -> int:
+    return len(style.paint("x", "bold")) - 1
+
+
+def _cause_line(mark: str, cause: CauseResult, style: Style) -> str:
+    status = _MARK[cause.status]
+    checks = f"{cause.measured} of {cause.checks}"
+    room = style.width - 4 - 14 - 8
+    says = cause.says.rstrip(".")
+    says_lines = textwrap.wrap(says, room) or [""]
+    looks = {"confirmed": ("bold", "red"), "possible": ("yellow",)}.get(cause.status, ("dim",))
+    first = f" {mark:<3}{says_lines[0]:<{room}} {style.paint(f'{status:<13}', *looks)}{checks:>7}"
+    return "\n".join([first.rstrip(), *(f"    {line}" for line in says_lines[1:])])
+
+
+def _cause_evidence(
+    cause: CauseResult,
+    findings: Mapping[str, Finding],
+    evidence: Mapping[str, Evidence],
+    every: Iterable[Finding],
+    style: Style,
+) -> list[str]:
+    lines: list[str] = []
+    for id in cause.confirmed:
+        finding = findings.get(id)
+        if finding is None:
+            continue
+        source = next((evidence[e].source for e in finding.evidence if e in evidence), "")
+        tail = f"   [{source}]" if source else ""
+        lines.extend(
+            _wrap(finding.says.rstrip(".") + style.paint(tail, "dim"), style, indent="      ", hang="        ")
+        )
+    if cause.status == "possible":
+        for id in cause.refuted:
+            against = findings.get(id)
+            if against is not None:
+                lines.extend(_wrap(f"against it: {against.says.rstrip('.')}", style, indent="      ", hang="        "))
+    if cause.status == "not-measured":
+        says = dict.fromkeys(f.says for f in every if f.id in cause.not_measured and f.state == "unknown")
+        for text in list(says)[:3]:
+            lines.extend(_wrap(text, style, indent="      ", hang="        "))
+    return lines
+
+
+def _objectives(report: Report, style: Style) -> str:
+    """The other objectives of this runbook, where there are several."""
+    rows = [f for f in report.findings if f.id.startswith("signal.objective") or f.id == "signal.target-missed"]
+    if len(rows) < 2:
+        return ""
+    lines = [style.paint("Objectives", "bold")]
+    for f in rows:
+        word = {"ok": "ok", "breach": "pending" if f.pending else "broken", "unknown": "unknown"}[f.state]
+        if f.id == "signal.target-missed" and f.state == "breach":
+            word = "missed"
+        lines.extend(_wrap(f"{word:<8} {f.says.rstrip('.')}", style, indent="    ", hang="             "))
+    return "\n".join(lines)
+
+
+def _unknowns(title: str, items: Iterable[Unknown], style: Style) -> str:
+    lines: list[str] = []
+    for item in items:
+        where = " ".join(x for x in (item.address if item.address not in item.says else "", _by(item)) if x)
+        text = f"{item.says.rstrip('.')}{f'  ({where})' if where else ''}"
+        lines.extend(_wrap(text, style, indent="    ", hang="      "))
+    return "\n".join([style.paint(title, "bold"), *lines]) if lines else ""
+
+
+def _by(item: Unknown) -> str:
+    return f"from {item.setting}" if item.setting and item.setting not in item.says else ""
+
+
+def _absent(items: tuple[Unknown, ...], style: Style) -> str:
+    if not items:
+        return ""
+    says = dict.fromkeys(i.says.rstrip(".") for i in items)
+    lines = [style.paint("Not configured for this service (not the same as healthy)", "bold")]
+    for text in says:
+        lines.extend(_wrap(text, style, indent="    ", hang="      "))
+    return "\n".join(lines)
+
+
+def _changes(report: Report, style: Style) -> str:
+    if not report.changes:
+        return ""
+    since = report.measured.since if report.measured is not None else None
+    title = f"What changed before {_clock(since)}" if since is not None else "What changed"
+    lines = [style.paint(title, "bold")]
+    for change in report.changes[:8]:
+        lines.extend(
+            _wrap(f"{_clock(change.at)}  {change.subject}: {change.says}", style, indent="    ", hang="           ")
+        )
+    if len(report.changes) > 8:
+        lines.append(f"    and {len(report.changes) - 8} more (-o json)")
+    return "\n".join(lines)
+
+
+def _notes(notes: tuple[str, ...], style: Style) -> str:
+    lines = [line for text in notes for line in _wrap(text, style, indent="Note  ", hang="      ")]
+    return "\n".join(lines)
+
+
+def _next(report: Report, style: Style) -> str:
+    steps = list(report.next)
+    if not steps:
+        return ""
+    lines = []
+    for index, step in enumerate(steps):
+        head = style.paint("Next", "bold") + "  " if index == 0 else "      "
+        if step.startswith("opsctl "):
+            lines.append(head + step)
+        else:
+            lines.extend(_wrap(step, style, indent=head, hang="      "))
+    return "\n".join(lines)
+
+
+def _clock(moment: datetime, *, full: bool = False) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if full else f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def _wrap(text: str, style: Style, *, indent: str, hang: str) -> list[str]:
+    escapes = len(indent) and indent.startswith("\x1b")
+    width = style.width + (len(indent) - 6 if escapes else 0)
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+    ) or [indent.rstrip()]

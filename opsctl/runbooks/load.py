@@ -1,0 +1,111 @@
+"""Find and read runbooks. Search order: opsctl/config/places.py; the first folder that holds a name wins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from opsctl.config.yamlfile import read_struct
+from opsctl.errors import ConfigError, UsageError
+from opsctl.nearest import unknown_name
+from opsctl.probes import registry
+from opsctl.runbooks.model import Parameter, ProbeUse, Runbook
+
+
+class Loaded(NamedTuple):
+    """A runbook, where it was found, and the digest of its file (sha256, 12 hex digits)."""
+
+    runbook: Runbook
+    path: Path
+    digest: str
+
+
+def find(dirs: Sequence[Path]) -> dict[str, Path]:
+    """Name -> file of every runbook, the first folder wins. Names are the file names."""
+    found: dict[str, Path] = {}
+    for folder in dirs:
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def load(name: str, dirs: Sequence[Path]) -> Loaded:
+    """The runbook of that name. Raises UsageError (64) with the nearest name, ConfigError (78) for a bad file."""
+    files = find(dirs)
+    if name not in files:
+        raise unknown_name("runbook", name, files)
+    return load_file(files[name])
+
+
+def load_file(path: Path) -> Loaded:
+    """Read one runbook file; its name must be the file's. Raises ConfigError."""
+    runbook = read_struct(path, Runbook, what="runbook")
+    if runbook.runbook != path.stem:
+        raise ConfigError(
+            f"this file holds the runbook {runbook.runbook!r}",
+            place=str(path),
+            remedy=f"Name the file {runbook.runbook}.yaml, or the runbook {path.stem}.",
+        )
+    return Loaded(runbook, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+
+
+def parameters_of(runbook: Runbook, given: Mapping[str, object]) -> dict[str, object]:
+    """The runbook's parameters with the user's values over the defaults. Raises UsageError for a bad value."""
+    from opsctl.durations import parse_duration, parse_quantity
+
+    values: dict[str, object] = {}
+    for parameter in runbook.parameters:
+        value = given.get(parameter.name)
+        if value is None:
+            value = parameter.default
+        if value is not None and parameter.type in ("duration", "number", "integer", "ratio"):
+            try:
+                if parameter.type == "duration":
+                    parse_duration(str(value))
+                elif parameter.type == "integer":
+                    value = int(str(value))
+                else:
+                    parse_quantity(value if isinstance(value, float | int) else str(value))
+            except (ValueError, ConfigError, UsageError) as error:
+                raise UsageError(
+                    f"--{_flag(parameter)} {value!r} is not a {parameter.type}", remedy=parameter.help
+                ) from error
+        values[parameter.name] = value
+    return values
+
+
+def _flag(parameter: Parameter) -> str:
+    return parameter.name.replace("_", "-")
+
+
+def bind(use: ProbeUse, parameters: Mapping[str, object], place: str) -> registry.Params:
+    """The typed parameters of one probe use, ``{param: NAME}`` replaced. Raises ConfigError naming the file."""
+    probe = registry.get(use.probe)
+    if probe is None:
+        raise ConfigError(f"unknown probe {use.probe!r}", place=place)
+    values: dict[str, object] = {}
+    for key, value in use.with_.items():
+        if isinstance(value, dict) and set(value) == {"param"}:
+            name = str(value["param"])
+            if name not in parameters:
+                raise ConfigError(f"probe {use.probe}: {key} names the unknown parameter {name!r}", place=place)
+            chosen = parameters[name]
+            if chosen is not None:
+                values[key] = chosen
+        else:
+            values[key] = value
+    try:
+        return msgspec.convert(values, probe.params)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"probe {use.probe}: {error}", place=place) from error
+
+
+def needs_of(needs: str | tuple[str, ...]) -> tuple[str, ...]:
+    """``needs`` as a tuple."""
+    if isinstance(needs, str):
+        return (needs,) if needs else ()
+    return needs
