@@ -45,7 +45,8 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "5", "m", "1h1h", "30m1h", "1m30", "-5m", "5 m", "1e3s", "5M", "∞", "1_0s", "9" * 400 + "s", "nan"]
+    "text",
+    ["", " ", "5", "m", "1h1h", "30m1h", "1m30", "-5m", "5 m", "1e3s", "5M", "∞", "1_0s", "9" * 400 + "s", "nan"],
 )
 def test_what_is_not_a_duration(text: str) -> None:
     with pytest.raises(BadValue, match="duration") as caught:
@@ -86,9 +87,11 @@ def test_a_formatted_duration_reads_back_exactly(milliseconds: int) -> None:
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     for read in (parse_duration, parse_quantity, lambda t: parse_time(t, NOW)):
         try:
-            assert math.isfinite(read(text))
+            said = str(read(text))
         except OpsctlError as error:
-            assert "\n" not in error.sentence()
+            said = error.sentence()
+        assert said not in ("nan", "inf", "-inf")
+        assert "\n" not in said
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan, math.inf])
@@ -221,9 +224,7 @@ def test_a_lower_bound_says_so() -> None:
     assert format_quantity(5, "s", at_least=True) == "≥ 5 s"
 
 
-@given(
-    st.floats(1e-9, 1e12) | st.just(0.0), st.sampled_from(["s", "ratio", "usd", "bytes", "per_second", "count"])
-)
+@given(st.floats(1e-9, 1e12) | st.just(0.0), st.sampled_from(["s", "ratio", "usd", "bytes", "per_second", "count"]))
 def test_a_shown_quantity_reads_back_within_its_digits(value: float, unit: str) -> None:
     if unit == "usd" and value < 1e-4:
         return
@@ -235,4 +236,4 @@ def test_a_shown_quantity_reads_back_within_its_digits(value: float, unit: str) 
 def test_any_number_can_be_shown(value: float, unit: str) -> None:
     text = format_quantity(value, unit)
     assert text
-    assert not text.startswith(("-0 ", "-$0.00"))
+    assert text not in ("-0", "-0 %", "-$0.00", "-0/s")

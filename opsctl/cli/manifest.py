@@ -15,7 +15,7 @@ _KIND = {
     "--kubeconfig": "file",
     "--dir": "folder",
 }
-_ARGUMENT = {
+_ARGUMENT: dict[tuple[str, ...], str] = {
     ("service", "show"): "service",
     ("service", "lint"): "service",
     ("runbook", "show"): "runbook",

@@ -44,7 +44,7 @@ class Receiver(Struct, frozen=True, kw_only=True):
 class Alert(Struct, frozen=True, kw_only=True):
     """One alert. Alerts are not shared between Alertmanagers of a cluster, silences are."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str]
     annotations: dict[str, str] = {}
     starts_at: datetime | None = msgspec.field(name="startsAt", default=None)
     ends_at: datetime | None = msgspec.field(name="endsAt", default=None)
@@ -79,7 +79,7 @@ class AlertmanagerStatus(Struct, frozen=True, kw_only=True):
     """``started`` is the start of the process (the API calls it uptime)."""
 
     cluster: Cluster = Cluster()
-    version: Version = msgspec.field(name="versionInfo", default=Version())
+    version: Version = msgspec.field(name="versionInfo")
     started: datetime | None = msgspec.field(name="uptime", default=None)
 
 

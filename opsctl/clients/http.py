@@ -65,8 +65,8 @@ class HttpReader:
     ) -> HttpAnswer:
         """GET ``path`` under the endpoint's URL ("" = the URL itself) and read the whole body within ``timeout`` s.
 
-        A status outside ``accept`` (None = any) and every failure on the way raise CouldNotLook.
-        ``max_bytes`` bounds the unpacked body.
+        A status outside ``accept`` (None = any) and every failure on the way raise CouldNotLook. ``max_bytes`` bounds
+        the unpacked body; of an error's body under ``accept=None`` the first 256 kB within a second are given.
         """
         return self._call("GET", path, params, timeout, accept, max_bytes, headers)
 

@@ -21,8 +21,8 @@ from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.redact import printable, redact
 
-_QUOTED = 16 * 1024  # bytes read of an answer that is only quoted in a sentence
-_QUOTED_SECONDS = 1.0  # and how long they may take
+_ERROR = 256 * 1024  # bytes read of an answer that only explains an error
+_ERROR_SECONDS = 1.0  # and how long they may take
 _PIECE = 2**20  # bytes unpacked at a time: a small packed body must not fill all memory
 
 
@@ -35,8 +35,12 @@ class Limits(NamedTuple):
     max_bytes: int
 
     def wants(self, status: int) -> bool:
-        """Whether an answer with this status is to be read whole."""
+        """Whether an answer with this status is what was asked for."""
         return self.accept is None or status in self.accept
+
+    def whole(self, status: int) -> bool:
+        """Whether its body must be complete; an error's explanation need not be."""
+        return status in self.accept if self.accept else status < 400
 
 
 class Exchange:
@@ -126,8 +130,8 @@ class Exchange:
 
 def _body(answer: httpx.Response, names: Mapping[str, str], call: wire.Call, limits: Limits, name: str) -> bytes:
     packed = names.get("content-encoding", "").strip().lower()
-    if not limits.wants(answer.status_code):
-        return _quoted(answer, packed, call)
+    if not limits.whole(answer.status_code):
+        return _explanation(answer, packed, call)
     length = names.get("content-length", "")
     if length.isdigit() and int(length) > limits.max_bytes and not packed:
         raise _too_large(name, limits.max_bytes)
@@ -139,18 +143,18 @@ def _body(answer: httpx.Response, names: Mapping[str, str], call: wire.Call, lim
     return whole.getvalue()
 
 
-def _quoted(answer: httpx.Response, packed: str, call: wire.Call) -> bytes:
+def _explanation(answer: httpx.Response, packed: str, call: wire.Call) -> bytes:
     """The beginning of a body that explains an error; empty when it does not come."""
     whole = b""
-    call.deadline = min(call.deadline, time.monotonic() + _QUOTED_SECONDS)
+    call.deadline = min(call.deadline, time.monotonic() + _ERROR_SECONDS)
     try:
         for piece in _unpacked(answer, packed, ""):
-            whole += piece[:_QUOTED]
-            if len(whole) >= _QUOTED:
+            whole += piece[:_ERROR]
+            if len(whole) >= _ERROR:
                 break
     except (CouldNotLook, httpcore.ReadError, httpcore.RemoteProtocolError):
         pass  # the status is known, and says more than the failure to read its explanation
-    return whole[:_QUOTED]
+    return whole[:_ERROR]
 
 
 def _unpacked(answer: httpx.Response, packed: str, name: str) -> Iterator[bytes]:

@@ -47,7 +47,8 @@ def failure(asked: Asked, answer: HttpAnswer) -> CouldNotLook:
         says = f"HTTP {answer.status} with {what_came(answer)} came for {asked.what}: that is not the API server"
         return CouldNotLook(_html_reason(answer.status), says)
     reason, says = _meaning(asked, answer, status)
-    return CouldNotLook(reason, says if not words or words in says else f"{says} ({words})")
+    told = reason == "not-found" or (reason == "forbidden" and status is not None)  # our sentence has all of theirs
+    return CouldNotLook(reason, says if told or not words else f"{says} ({words})")
 
 
 def _html_reason(status: int) -> Reason:

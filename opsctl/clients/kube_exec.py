@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import signal
-import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from opsctl.clients.kubeconfig import Entry
 from opsctl.errors import CouldNotLook
 from opsctl.redact import printable, redact
+
+if TYPE_CHECKING:
+    import subprocess
 
 _CLUSTER_KEYS = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
 
@@ -73,12 +73,16 @@ class Plugin:
 
     def close(self) -> None:
         """End a plug-in that still runs."""
+        import signal
+
         running = self._running
         if running is not None and running.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
 
     def _find(self, command: str, spec: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
+        import shutil
+
         # A path is relative to the kubeconfig, a bare name is looked up on PATH: kubectl's rule.
         named = str(folder / command) if os.sep in command else command
         path = shutil.which(named, path=environ.get("PATH"))
@@ -91,6 +95,8 @@ class Plugin:
     def _ask(
         self, argv: list[str], environ: Mapping[str, str], folder: Path, timeout: float, command: str
     ) -> tuple[int, bytes, bytes]:
+        import subprocess
+
         pipe = subprocess.PIPE
         with self._lock:
             try:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsctl.clients.kube_exec import Plugin
 from opsctl.clients.kubeconfig import Entry, Selected
 from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook
+
+if TYPE_CHECKING:
+    import tempfile
 
 AUTH_PROVIDER_SECONDS = 10.0
 
@@ -47,6 +49,8 @@ class Files:
             with open(descriptor, "wb", closefd=False) as file:
                 file.write(content)
             return f"/proc/self/fd/{descriptor}"
+        import tempfile
+
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="opsctl-")
         descriptor, name = tempfile.mkstemp(dir=self._folder.name)

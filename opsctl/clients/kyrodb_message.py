@@ -1,4 +1,4 @@
-"""KyroDB's HealthRequest and HealthResponse on the wire: five protobuf fields, written and read by hand.
+"""KyroDB's HealthRequest and HealthResponse on the wire: five protobuf fields, decoded by hand.
 
 No generated stubs: the engine's protocol files are under a licence that forbids shipping them (domain-checks.md 2.7).
 """
@@ -61,26 +61,6 @@ def decode_response(data: bytes, seconds: float = 0.0) -> KyrodbHealth:
     )
 
 
-def encode_response(health: KyrodbHealth) -> bytes:
-    """The same message the other way, for servers in tests and in the lab."""
-    parts = [b"\x08" + _varint(STATUS.index(health.status))]
-    parts += [_bytes(2, health.version.encode())] if health.version else []
-    for key, word in health.components.items():
-        parts.append(_bytes(3, _bytes(1, key.encode()) + _bytes(2, word.encode())))
-    parts.append(b"\x20" + _varint(health.uptime_seconds))
-    parts += [_bytes(5, health.git_commit.encode())] if health.git_commit else []
-    return b"".join(parts)
-
-
-def decode_request(data: bytes) -> str:
-    """The component a HealthRequest asks for. Raises ValueError."""
-    asked = ""
-    for field, value in _fields(data):
-        if field == 1:
-            asked = _text(value)
-    return asked
-
-
 def _entry(value: int | bytes) -> tuple[str, str]:
     key = word = ""
     if isinstance(value, int):
@@ -136,10 +116,6 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def _bytes(field: int, value: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
 
 
 def _number(value: int | bytes) -> int:

@@ -260,4 +260,9 @@ def _read_text_leniently(connection: Session) -> None:
         def load(self, data: bytes | bytearray | memoryview) -> str:
             return bytes(data).decode("utf-8", "replace")
 
+    class LenientBytes(LenientText):
+        def load(self, data: bytes | bytearray | memoryview) -> str:
+            return bytes.fromhex(bytes(data)[2:].decode()).decode("utf-8", "replace")  # bytea_output is hex
+
     connection.adapters.register_loader("text", LenientText)
+    connection.adapters.register_loader("bytea", LenientBytes)

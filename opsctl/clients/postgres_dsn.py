@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook
@@ -14,6 +14,7 @@ SESSION = {
     "lock_timeout": "500",
     "default_transaction_read_only": "on",
     "search_path": "pg_catalog",
+    "bytea_output": "hex",
 }
 APPLICATION = "opsctl:diagnose"
 
@@ -86,4 +87,4 @@ def _plain(url: str, known: frozenset[str]) -> str:
     renamed = {"ssl": "sslmode"}  # asyncpg
     kept = [(renamed.get(key, key), value) for key, value in parse_qsl(parts.query) if renamed.get(key, key) in known]
     kept = [(key, value) for key, value in kept if not (key == "sslmode" and value in ("true", "false", "1", "0"))]
-    return parts._replace(scheme="postgresql", query=urlencode(kept), fragment="").geturl()
+    return parts._replace(scheme="postgresql", query=urlencode(kept, quote_via=quote), fragment="").geturl()

@@ -63,8 +63,8 @@ def shown(text: str) -> str:
         (line for line in lines if "FATAL:" in line or "ERROR:" in line), lines[0] if lines else "no reason given"
     )
     line = re.sub(r"^.*?(?:FATAL|ERROR):\s*", "", line)
-    line = re.sub(r"^connection to server (?:at|on) .*? failed: ", "", line)
-    return redact(line)[:200].rstrip(".")
+    line = re.sub(r"^(?:connection failed: )?connection to server (?:at|on) .*? failed:\s*", "", line)
+    return redact(line)[:200].rstrip(".") or "no reason given"
 
 
 def connect_failure(text: str, *, address: str, setting: str) -> CouldNotLook:
@@ -88,6 +88,7 @@ _STATES: tuple[tuple[str, Reason, str], ...] = (
     ("55P03", "timeout", "waited too long for a lock"),
     ("42501", "forbidden", "needs a privilege this role does not have"),
     ("42", "unsupported", "is not possible on this server"),
+    ("3F", "unsupported", "is not possible on this server"),
     ("55000", "unsupported", "is not possible on this server"),
     ("0A", "unsupported", "is not possible on this server"),
     ("53300", "slots-full", "found no connection slot"),

@@ -55,7 +55,7 @@ class Ranges(tuple[RangeSeries, ...]):
 class Rule(Struct, frozen=True, kw_only=True):
     """A rule and how its last evaluation went (``health``: ok, err, unknown)."""
 
-    name: str = ""
+    name: str
     type: str = ""  # alerting, recording
     query: str = ""
     state: str = ""  # alerting rules: inactive, pending, firing
@@ -68,7 +68,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 class RuleGroup(Struct, frozen=True, kw_only=True):
     """A group of rules."""
 
-    name: str = ""
+    name: str
     file: str = ""
     interval: float = 0.0
     rules: tuple[Rule, ...] = ()
@@ -77,9 +77,9 @@ class RuleGroup(Struct, frozen=True, kw_only=True):
 class Target(Struct, frozen=True, kw_only=True):
     """An active scrape target (``health``: up, down, unknown)."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str]
     scrape_url: str = msgspec.field(name="scrapeUrl", default="")
-    health: str = ""
+    health: str
     last_error: str = msgspec.field(name="lastError", default="")
     last_scrape: datetime | None = msgspec.field(name="lastScrape", default=None)
 
@@ -87,7 +87,7 @@ class Target(Struct, frozen=True, kw_only=True):
 class RuntimeInfo(Struct, frozen=True, kw_only=True):
     """When this Prometheus started and last loaded its configuration, and whether that worked."""
 
-    start_time: datetime | None = msgspec.field(name="startTime", default=None)
+    start_time: datetime = msgspec.field(name="startTime")
     last_config_time: datetime | None = msgspec.field(name="lastConfigTime", default=None)
     reload_config_success: bool | None = msgspec.field(name="reloadConfigSuccess", default=None)
     storage_retention: str = msgspec.field(name="storageRetention", default="")
@@ -96,18 +96,18 @@ class RuntimeInfo(Struct, frozen=True, kw_only=True):
 class PrometheusAlert(Struct, frozen=True, kw_only=True):
     """An alert as Prometheus sees it (``state``: pending, firing)."""
 
-    labels: dict[str, str] = {}
-    state: str = ""
+    labels: dict[str, str]
+    state: str
     active_at: datetime | None = msgspec.field(name="activeAt", default=None)
 
 
 class _Sample(Struct, frozen=True):
-    metric: dict[str, str] = {}
+    metric: dict[str, str]
     value: tuple[float, str] | None = None  # absent: a native histogram
 
 
 class _Row(Struct, frozen=True):
-    metric: dict[str, str] = {}
+    metric: dict[str, str]
     values: tuple[tuple[float, str], ...] = ()
 
 
@@ -130,15 +130,15 @@ class _Answer(Struct, frozen=True):
 
 
 class _Rules(Struct, frozen=True):
-    groups: tuple[RuleGroup, ...] = ()
+    groups: tuple[RuleGroup, ...]
 
 
 class _Targets(Struct, frozen=True):
-    active: tuple[Target, ...] = msgspec.field(name="activeTargets", default=())
+    active: tuple[Target, ...] = msgspec.field(name="activeTargets")
 
 
 class _Alerts(Struct, frozen=True):
-    alerts: tuple[PrometheusAlert, ...] = ()
+    alerts: tuple[PrometheusAlert, ...]
 
 
 _ERRORS: dict[str, Reason] = {

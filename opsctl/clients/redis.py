@@ -1,4 +1,4 @@
-"""Redis, read side: a handful of commands by an explicit allow-list; nothing else ever reaches the server (RD-1 to RD-4).
+"""Redis, read side: a few commands by an explicit allow-list; nothing else reaches the server (RD-1 to RD-4).
 
 Never KEYS, MONITOR, DEBUG, FLUSH*, CONFIG SET or any reset: those cost or destroy what is to be looked at. The acting
 client is another type in another module.
@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from opsctl.clients import redis_url
 from opsctl.clients.deadline import Expired, within
-from opsctl.clients.redis_errors import ClientsFull, closed_failure, failure
+from opsctl.clients.redis_errors import ClientsFull, failure, is_closed
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import Bug, CouldNotLook
 
@@ -96,7 +96,7 @@ class RedisReader:
         self._lock = threading.RLock()
         self._connection: Any = None
         self._failed: tuple[float, CouldNotLook] | None = None
-        self._options, self.address = _options(endpoint)
+        self._options, self.address = redis_url.options(endpoint)
 
     def __repr__(self) -> str:
         return f"RedisReader(from {self.setting})"
@@ -153,7 +153,9 @@ class RedisReader:
         """Latency events; empty too when ``latency-monitor-threshold`` is 0 (see ``config``)."""
         events = self._ask(("LATENCY", "LATEST"), timeout=timeout)
         try:
-            return [Spike(_text(name), float(at), float(last) / 1e3, float(most) / 1e3) for name, at, last, most, *_ in events]
+            return [
+                Spike(_text(name), float(at), float(ms) / 1e3, float(most) / 1e3) for name, at, ms, most, *_ in events
+            ]
         except (TypeError, ValueError):
             raise self._failure("bad-answer", f"{self.address} answers LATENCY LATEST in an unknown shape") from None
 
@@ -212,14 +214,12 @@ class RedisReader:
         try:
             connection = self._new(seconds)
             self._bounded("connect", connection.connect, connection, seconds)
-            self._connection = connection
-            self._bounded("PING", lambda: _first_answer(connection), connection, seconds)
         except CouldNotLook as failed:
-            self._drop()
             self._failed = (time.monotonic(), failed)
             raise
         self._failed = None
-        return self._connection
+        self._connection = connection
+        return connection
 
     def _new(self, seconds: float) -> Any:
         try:
@@ -254,7 +254,9 @@ class RedisReader:
         except (errors.RedisError, OSError, ValueError, IndexError, TypeError) as error:
             if not isinstance(error, errors.ResponseError):
                 self._drop()
-            raise failure(error, what, user=self.user, address=self.address, setting=self.setting) from None
+            # At maxclients the server says so and closes at once; what we had sent can cost us its words.
+            words = redis_url.greeting(self._options) if is_closed(error) else ""
+            raise failure(error, what, words, user=self.user, address=self.address, setting=self.setting) from None
 
     def _failure(self, reason: Any, says: str) -> CouldNotLook:
         return CouldNotLook(reason, says, address=self.address, setting=self.setting)
@@ -263,3 +265,7 @@ class RedisReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -81,11 +81,18 @@ class Stream(httpcore.NetworkStream):
             raise handshake_failure(error, self._peer) from None
         except OSError as error:
             raise httpcore.ReadError(str(error)) from None
-        if self._fresh and data[:1] == b"\x15" and data[1:2] == b"\x03":  # a TLS alert in answer to plain HTTP
-            raise CouldNotLook("tls", f"{self._peer} is a TLS port; its address must begin with https://")
-        self._fresh = self._fresh and not data
+        if self._fresh and data:
+            self._fresh = False
+            self._recognize(data)
         _call.received += len(data)
         return data
+
+    def _recognize(self, data: bytes) -> None:
+        """Tell another protocol by its first bytes, instead of waiting for the rest of a header that never comes."""
+        if data[:2] == b"\x15\x03":  # a TLS alert in answer to plain HTTP
+            raise CouldNotLook("tls", f"{self._peer} is a TLS port; its address must begin with https://")
+        if not data.startswith(b"\x05") and not b"HTTP/".startswith(data[:5]):  # 5: a SOCKS proxy's greeting
+            raise CouldNotLook("bad-answer", f"{self._peer} answers, but does not speak HTTP")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)

@@ -45,9 +45,9 @@ def faults(value: Any, kind: Any, path: Path = ()) -> Iterator[Fault]:
     if kind is Any or kind is object:
         return
     if origin is typing.Annotated:
-        kind = typing.get_args(kind)[0]
-        origin = typing.get_origin(kind)
-    if origin in (Union, types.UnionType):
+        inner = list(faults(value, typing.get_args(kind)[0], path))
+        yield from inner or _leaf(value, kind, path)
+    elif origin in (Union, types.UnionType):
         yield from _union(value, typing.get_args(kind), path)
     elif origin is Literal:
         allowed = typing.get_args(kind)
@@ -64,6 +64,8 @@ def faults(value: Any, kind: Any, path: Path = ()) -> Iterator[Fault]:
             return
         args = typing.get_args(kind) or (str, Any)
         for key, inner in value.items():
+            if list(_leaf(key, args[0], path)):
+                yield Fault((*path, key), "this cannot be a name", "Use letters, digits, - _ . and no spaces.")
             yield from faults(inner, args[1], (*path, key))
     elif (origin or kind) in (list, tuple, set, frozenset):
         yield from _sequence(value, typing.get_args(kind), (origin or kind) is tuple, path)
@@ -77,11 +79,13 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[Faul
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     found = False
+    meant: set[str] = set()  # fields that a misspelt key stands for: not missing as well
     if kind.__struct_config__.forbid_unknown_fields:
         for key in value:
             if key not in fields:
                 found = True
                 close = nearest(key, [f for f in fields if f not in value])
+                meant.add(close or "")
                 remedy = f"Did you mean {close}?" if close else f"Known: {', '.join(sorted(fields))}."
                 yield Fault((*path, key), "unknown key", remedy)
     for name, field in fields.items():
@@ -89,7 +93,7 @@ def _struct(value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[Faul
             for fault in faults(value[name], field.type, (*path, name)):
                 found = True
                 yield fault
-        elif field.required:
+        elif field.required and name not in meant:
             found = True
             yield Fault(path, f"the key {name} is missing", "")
     if not found:  # what the type itself checks, in __post_init__
@@ -135,7 +139,10 @@ def _leaf(value: Any, kind: Any, path: Path) -> Iterator[Fault]:
         elif isinstance(cause, ValueError | TypeError):
             yield Fault(path, getattr(cause, "says", str(cause)), getattr(cause, "remedy", ""))
         else:
-            yield Fault(path, str(error).partition(" - at `")[0][:200])
+            says = str(error).partition(" - at `")[0][:200].replace("Expected ", "should be ")
+            for word, plain in (("`array`", "a list"), ("`str`", "text"), ("`object`", "a mapping"), ("`", "")):
+                says = says.replace(word, plain)
+            yield Fault(path, says)
 
 
 _WORDS: dict[Any, str] = {

@@ -49,13 +49,18 @@ def runbook_dirs(flag: str | None, environ: Mapping[str, str] | None = None) -> 
 
     Raises UsageError when the flag, ConfigError when the variable names no folder.
     """
+    return [folder for folder, _ in runbook_places(flag, environ)]
+
+
+def runbook_places(flag: str | None, environ: Mapping[str, str] | None = None) -> list[tuple[Path, str]]:
+    """The folders of ``runbook_dirs`` with the setting that named each."""
     environ = os.environ if environ is None else environ
-    found: list[Path] = []
+    found: list[tuple[Path, str]] = []
     if flag is not None:
         folder = Path(flag).expanduser()
         if not folder.is_dir():
             raise UsageError(f"--runbooks: there is no folder {shown(folder)}", remedy="Name an existing folder.")
-        found.append(folder)
+        found.append((folder, "--runbooks"))
     for part in environ.get("OPSCTL_RUNBOOKS", "").split(os.pathsep):
         if not part:
             continue
@@ -66,12 +71,13 @@ def runbook_dirs(flag: str | None, environ: Mapping[str, str] | None = None) -> 
                 place="env OPSCTL_RUNBOOKS",
                 remedy="Name an existing folder or unset it.",
             )
-        found.append(folder)
-    found += [f for f in (Path("runbooks"), *(d / "runbooks" for d in config_dirs(environ))) if f.is_dir()]
-    found.append(built_in())
-    unique: dict[Path, Path] = {}
-    for folder in found:
-        unique.setdefault(folder.resolve(), folder)
+        found.append((folder, "env OPSCTL_RUNBOOKS"))
+    usual = [Path("runbooks"), *(folder / "runbooks" for folder in config_dirs(environ))]
+    found += [(folder, "found") for folder in usual if folder.is_dir()]
+    found.append((built_in(), "built-in"))
+    unique: dict[Path, tuple[Path, str]] = {}
+    for folder, setting in found:
+        unique.setdefault(folder.resolve(), (folder, setting))
     return list(unique.values())
 
 

@@ -19,12 +19,15 @@ Path = tuple[str | int, ...]
 _NUMERIC = frozenset("0123456789+-.")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,299})")  # 0600 and 0170… stay text: nobody agrees on what they are
 _BASED = re.compile(r"0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)"
+)
+_INFINITE = float("inf")
 _WORDS: dict[str, Any] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    ".inf": float("inf"), ".Inf": float("inf"), ".INF": float("inf"),
-    "+.inf": float("inf"), "-.inf": float("-inf"), "-.Inf": float("-inf"),
+    ".inf": _INFINITE, ".Inf": _INFINITE, ".INF": _INFINITE,
+    "+.inf": _INFINITE, "-.inf": -_INFINITE, "-.Inf": -_INFINITE,
     ".nan": float("nan"), ".NaN": float("nan"), ".NAN": float("nan"),
 }  # fmt: skip
 
@@ -171,7 +174,9 @@ class _Reader:
             return int(text)
         if _BASED.fullmatch(text):
             return int(text, 0)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        if _FLOAT.fullmatch(text) and (number := float(text)) not in (_INFINITE, -_INFINITE):
+            return number
+        return text
 
 
 def _name(key: str) -> str:

@@ -53,7 +53,7 @@ FAULTS: tuple[Fault, ...] = (
         "vritti",
         LATENCY,
         "cpu-saturation",
-        "The process burns its whole CPU quota; requests wait for CPU.",
+        "Each request needs ten times its usual CPU; the process uses its whole core and requests wait for it.",
     ),
     Fault(
         "memory-pressure",

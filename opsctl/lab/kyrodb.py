@@ -16,7 +16,7 @@ from opsctl.lab.web import Answer, Request, page, serve
 
 SERVICE = "kyrodb.v1.KyroDBService"
 VERSION = "0.9.2-lab"
-USUAL = 0.002  # seconds per data call
+USUAL = 0.0015  # seconds per data call
 SLOW = 0.12
 HEALTHY, DEGRADED, UNHEALTHY = 1, 2, 3
 _kept: list[Any] = []  # a gRPC server that is collected stops serving

@@ -9,40 +9,47 @@ import time
 
 from opsctl.lab.metrics import resident_bytes
 
-CORES = 1.05  # burnt by the whole process, of a quota of one core
+CORES = 1.05  # used by the whole process, of a quota of one core
+PER_REQUEST = 0.025  # CPU seconds
+
+
+def compute(seconds: float) -> None:
+    """Use so much CPU time in this thread, in Python code, as a hot loop does."""
+    number, end = 1, time.thread_time() + seconds
+    while time.thread_time() < end:
+        for _ in range(2000):
+            number = number * 1103515245 + 12345 & 0x7FFFFFFF
 
 
 class Burner:
-    """While on, the process uses about one core: Python code that others must share the interpreter with.
+    """While on, each request needs ``PER_REQUEST`` of CPU, more than one worker has, and the process uses a full core.
 
-    A second thread adds just so much (outside the interpreter lock) that a machine shared with others still shows a
-    full core.
+    A thread of its own adds what is missing to the full core (outside the interpreter lock), so that the quota is
+    used up on a machine that is shared with others, too.
     """
 
     def __init__(self) -> None:
         self._on = threading.Event()
 
+    @property
+    def on(self) -> bool:
+        """Whether it is on."""
+        return self._on.is_set()
+
     def switch(self, on: bool) -> None:
         """Start or stop burning."""
         if on and not self._on.is_set():
             self._on.set()
-            threading.Thread(target=self._in_python, daemon=True).start()
-            threading.Thread(target=self._outside, daemon=True).start()
+            threading.Thread(target=self._fill_up, daemon=True).start()
         elif not on:
             self._on.clear()
 
-    def _in_python(self) -> None:
-        number = 1
-        while self._on.is_set():
-            for _ in range(5000):
-                number = number * 1103515245 + 12345 & 0x7FFFFFFF
-
-    def _outside(self) -> None:
+    def _fill_up(self) -> None:
         data = bytes(1 << 18)
         wall, cpu = time.monotonic(), time.process_time()
         while self._on.is_set():
             now, used = time.monotonic(), time.process_time()
-            if now - wall > 2.0:  # the last two seconds count, so that an old deficit is not paid back at once
+            if now - wall > 2.0:  # only the last two seconds count: an old deficit is not paid back at once
                 wall, cpu = now, used
             if used - cpu < CORES * (now - wall):
                 hashlib.sha256(data).digest()

@@ -37,7 +37,6 @@ class Crowd:
     def __init__(self, port: int, rate: float, threads: int, make: Callable[[random.Random], Call]) -> None:
         self._port, self._period, self._threads, self._make = port, threads / rate, threads, make
         self.factor = 1.0
-        self._wake = threading.Event()
 
     def run(self) -> None:
         """Start all threads."""

@@ -12,7 +12,6 @@ import time
 from typing import Any
 
 from opsctl.lab.part import Switches
-from opsctl.lab.strain import Burner
 from opsctl.lab.vritti_app import App
 from opsctl.lab.web import Answer, Request, page, serve
 
@@ -128,8 +127,7 @@ REFLECTIONS = {
 def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     """Serve on ``port``; ``release`` is what this version does differently, ``started`` its deployment's time."""
     app = App(settings, switches)
-    burner = Burner()
-    switches.when_changed(lambda on: burner.switch("cpu-saturation" in on))
+    switches.when_changed(lambda on: app.burner.switch("cpu-saturation" in on))
     pages = Pages(app, Watch(app))
     serve(
         settings["port"],

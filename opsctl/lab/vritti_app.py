@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 import time
 import uuid
@@ -13,16 +14,17 @@ from typing import Any, ClassVar
 from opsctl.lab.journal import Journal
 from opsctl.lab.metrics import Registry, add_process_metrics
 from opsctl.lab.part import Switches
+from opsctl.lab.strain import PER_REQUEST, Burner, compute
 from opsctl.lab.vritti_outside import Kyrodb, Model, Timeout
 from opsctl.lab.web import Answer, Request
 
 PREFIX = "episodic_memory_"
 EDGES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
-OWN_WORK = 0.005  # seconds in the one worker; its capacity is 1 / OWN_WORK requests a second
+OWN_WORK = 0.006  # seconds in the one worker; its capacity is 1 / OWN_WORK requests a second
 EMBEDDING = 0.003
 SLOW_EMBEDDING = 0.09
 SLOW_SEARCH = 0.12
-LIMIT_PER_CUSTOMER = 20.0  # requests per second
+LIMIT_PER_CUSTOMER = 15.0  # requests per second
 BURST = 40.0
 LOGGED = 10  # one of so many good requests is logged
 
@@ -74,6 +76,7 @@ class App:
         self.journal = Journal(settings["log"])
         self.kyrodb = Kyrodb(settings["kyrodb"])
         self.model = Model(settings["provider"])
+        self.burner = Burner()
         self._worker = threading.Lock()
         self._known: dict[str, float] = {}
         self._buckets = {customer: Bucket() for customer in self.keys.values()}
@@ -196,10 +199,13 @@ class App:
         if missing:
             raise Rejected(422, "validation", f"field required: {', '.join(missing)}")
         with self._worker:
-            time.sleep(OWN_WORK)
+            if self.burner.on:
+                compute(PER_REQUEST)
+            else:
+                time.sleep(OWN_WORK)
         if self.release["slower"]:
             time.sleep(self.release["slower"])
-        if self.release["fails_every"] and next(self._count) % self.release["fails_every"] == 0:
+        if random.random() < self.release["failing"]:  # noqa: S311 - not for secrets
             raise Rejected(500, "internal", "KeyError: 'episode_kind'")
 
     def _embed(self) -> None:

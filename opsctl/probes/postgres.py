@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from opsctl.probes import postgres_capacity, postgres_locks
+from opsctl.probes import postgres_capacity, postgres_load, postgres_locks, postgres_sessions, postgres_upkeep
 
-__all__ = ["postgres_capacity", "postgres_locks"]
+__all__ = ["postgres_capacity", "postgres_load", "postgres_locks", "postgres_sessions", "postgres_upkeep"]

@@ -11,6 +11,7 @@ from opsctl.clients.postgres_errors import SlotsFull
 from opsctl.durations import format_quantity
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Evidence, Finding, Value
+from opsctl.probes.live import present_only
 from opsctl.probes.look import Look
 from opsctl.probes.quantities import Quantities
 from opsctl.redact import printable, redact
@@ -40,6 +41,7 @@ class Session:
     reader: PostgresReader
     facts: Preflight
     name: str
+    before: float  # how long the last question of an earlier probe took
     asked: list[str] = field(default_factory=list)
 
     def rows(
@@ -74,9 +76,8 @@ class Session:
 
     def spare(self, what: str) -> None:
         """Raise CouldNotLook "skipped" when the server is too busy for a dearer question."""
-        last = self.reader.last_seconds
-        if last > SHED_SECONDS:
-            took = format_quantity(last, "s")
+        if self.before > SHED_SECONDS:
+            took = format_quantity(self.before, "s")
             raise self._skipped(f"{what} was left out: the question before took {took}, limit {SHED_SECONDS:g} s")
         (row,) = self.rows("get_capacity")
         if row["slots"] > 0 and row["working"] / row["slots"] > SHED_RATIO:
@@ -92,9 +93,10 @@ def session(look: Look, params: PostgresParams) -> Session:
     """The endpoint's open session; or of ``postgres-superuser`` when no slot is left for it. CouldNotLook."""
     reader = look.readers.postgres(params.endpoint)
     present_only(look, reader.address, reader.setting)
+    before = reader.last_seconds
     seconds = max(0.05, min(CONNECT_SECONDS, look.remaining()))
     try:
-        return Session(look, reader, reader.open(seconds), params.endpoint)
+        return Session(look, reader, reader.open(seconds), params.endpoint, before)
     except SlotsFull:
         try:
             other = look.readers.postgres(FALLBACK)
@@ -103,15 +105,7 @@ def session(look: Look, params: PostgresParams) -> Session:
         if other is None or other.setting == reader.setting:
             raise
         seconds = max(0.05, min(CONNECT_SECONDS, look.remaining()))
-        return Session(look, other, other.open(seconds), FALLBACK)
-
-
-def present_only(look: Look, address: str, setting: str) -> None:
-    """Raise CouldNotLook "no-history" when the diagnosis looks at the past."""
-    if look.at is not None:
-        moment = datetime.fromtimestamp(look.at, UTC)
-        says = f"{address} shows only the present, not {moment:%Y-%m-%d %H:%M} UTC"
-        raise CouldNotLook("no-history", says, address=address, setting=setting)
+        return Session(look, other, other.open(seconds), FALLBACK, other.last_seconds)
 
 
 def short(text: object) -> str:

@@ -54,7 +54,7 @@ def _span(measured: Measured) -> str:
 
 
 def _own_words(report: Report) -> str:
-    words = []
+    words: list[str] = []
     if report.severity_label:
         words.append(f"{report.severity_label} in {report.service}'s own words")
     if report.escalation:
@@ -69,8 +69,9 @@ def _causes(report: Report, style: Style) -> str:
         return ""
     shown = [c for c in report.causes if c.status != "refuted"]
     refuted = [c for c in report.causes if c.status == "refuted"]
-    title = "Likely causes" if any(c.status in ("confirmed", "possible") for c in shown) else "Causes looked for"
-    lines = [f"{style.paint(title, 'bold'):<{58 + _extra(style)}}{'checks':>{max(6, style.width - 60)}}".rstrip()]
+    title = _causes_title(report)
+    gap = " " * (style.width - 1 - len(title) - len("checks"))
+    lines = [style.paint(title, "bold") + gap + "checks"]
     findings = {f.id: f for f in report.findings if f.state != "unknown"}
     for f in report.findings:
         if f.state == "breach":
@@ -86,8 +87,10 @@ def _causes(report: Report, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _extra(style: Style) -> int:
-    return len(style.paint("x", "bold")) - 1
+def _causes_title(report: Report) -> str:
+    if any(c.status == "confirmed" for c in report.causes):
+        return "Likely causes"
+    return "Causes looked for" if report.verdict == "ok" else "No cause was confirmed"
 
 
 def _cause_line(mark: str, cause: CauseResult, style: Style) -> str:
@@ -114,7 +117,7 @@ def _cause_evidence(
         if finding is None:
             continue
         source = next((evidence[e].source for e in finding.evidence if e in evidence), "")
-        tail = f"   [{source}]" if source else ""
+        tail = f"  [{_place(source)}]" if source else ""
         lines.extend(
             _wrap(finding.says.rstrip(".") + style.paint(tail, "dim"), style, indent="      ", hang="        ")
         )
@@ -128,6 +131,10 @@ def _cause_evidence(
         for text in list(says)[:3]:
             lines.extend(_wrap(text, style, indent="      ", hang="        "))
     return lines
+
+
+def _place(source: str) -> str:
+    return source.replace("http://", "").replace("https://", "")
 
 
 def _objectives(report: Report, style: Style) -> str:

@@ -98,8 +98,9 @@ class Category(Spec, frozen=True, kw_only=True):
 class Symptom(Spec, frozen=True, kw_only=True):
     """What tells of a runbook's condition besides an objective: a log line, a health answer, rows of a database.
 
-    ``log`` + ``pattern`` (a regular expression) or ``endpoint`` + ``path`` + ``field`` say where it shows; ``expect`` is
-    the field's healthy value; ``bands`` are its bounds (base units), counted over ``within``. Runbooks bind probes to it.
+    ``log`` + ``pattern`` (a regular expression) or ``endpoint`` + ``path`` + ``field`` say where it shows; ``expect``
+    is the field's healthy value; ``bands`` are its bounds (base units), counted over ``within``. A runbook binds
+    probes to it.
     """
 
     id: str

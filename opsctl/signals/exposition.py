@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import repeat
 
-_LABELS = rb'[ \t]*+(?:[a-zA-Z_][a-zA-Z0-9_]*+[ \t]*+=[ \t]*+"(?:[^"\\\n]++|\\.)*+"[ \t]*+(?:,[ \t]*+|(?=\})))*+'
-_REST = (
-    rb"(?:[ \t]*+\{(" + _LABELS + rb")\}|(?=[ \t]))[ \t]*+([^ \t\r\n]++)(?:[ \t]++([0-9.eE+-]++))?"
-    rb"(?=[ \t]*+(?:\r?\n|\r?\Z|#))"
-)
+_QUOTED = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+_NAME = rb"[a-zA-Z_][a-zA-Z0-9_]*+"
+_ALL_LABELS = re.compile(rb"[ \t]*+(?:" + _NAME + rb"[ \t]*+=[ \t]*+" + _QUOTED + rb"[ \t]*+(?:,[ \t]*+|\Z))*+")
+_ONE_LABEL = re.compile(rb"(" + _NAME + rb')[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"')
+# Labels and what follows them. The exact form steps over quoted values, so that an exemplar's labels stay apart.
+_SHORT = rb"(?:[ \t]*+\{([^\n]*)\}|(?=[ \t]))[ \t]*+([^\n]*+)"
+_EXACT = rb'(?:[ \t]*+\{([^"\n}]*+(?:' + _QUOTED + rb'[^"\n}]*+)*+)\}|(?=[ \t]))[ \t]*+([^\n]*+)'
 _AFTER_NAME = (b"{", b" ", b"\t")
 _PIECE = 2**18
-_ONE_LABEL = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*+)[ \t]*+=[ \t]*+"((?:[^"\\\n]++|\\.)*+)"')
 _ESCAPED = re.compile(r"\\(.)")
 _TYPE = re.compile(rb"\n#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)")
 
@@ -38,7 +39,7 @@ class Page:
         """Raises NotMetrics for a page that is not in a text format, or is an OpenMetrics page without its end."""
         start = body[:512].lstrip()[:1]
         kind = content_type.partition(";")[0].strip().lower()
-        if "protobuf" in kind or body[:1] in (b"\x1f", b"\x0a\x00") or b"\0" in body[:512]:
+        if "protobuf" in kind or body.startswith(b"\x1f\x8b") or b"\0" in body[:512]:
             raise NotMetrics("the page is binary, not Prometheus' text format")
         if start in (b"<", b"{", b"["):
             what = "HTML" if start == b"<" else "JSON"
@@ -55,6 +56,7 @@ class Page:
         if body.find(b"\n ") >= 0 or body.find(b"\n\t") >= 0:
             body = re.sub(rb"\n[ \t]+", b"\n", body)
         self.body = body
+        self.exemplars = body.find(b" # {") >= 0
         self.time = time
         self.skipped: dict[str, int] = {}
 
@@ -71,29 +73,36 @@ class Page:
         return ""
 
     def samples(self, metric: str) -> Iterator[Sample]:
-        """The lines of one metric name (exactly this name), in the page's order. Counts what it skips."""
+        """The lines of one metric name (exactly this name), in the page's order; bad lines are left out."""
+        return (line for line in self.lines(metric) if well_formed(line[0]))
+
+    def lines(self, metric: str) -> Iterator[Sample]:
+        """As ``samples``, but the labels' form is for the caller to check (``well_formed``). Counts unread lines."""
         name = b"\n" + metric.encode()
         body = self.body
         starts = [at for mark in _AFTER_NAME if (at := body.find(name + mark)) >= 0]
-        self.skipped[metric] = 0
         if not starts:
             return
-        line = re.compile(name + _REST)
         good = 0
         at = begin = min(starts)
+        # Without exemplars the last "}" of a line ends its labels, and the short expression is enough.
+        line = re.compile(name + (_EXACT if self.exemplars else _SHORT))
         while at >= 0:
             # In pieces that end at a line's end: one call per piece is far cheaper than one per line.
             end = body.find(b"\n", at + _PIECE)
-            for labels, value, stamp in line.findall(body, at, end if end >= 0 else len(body)):
-                try:
-                    number = float(value)
-                except ValueError:
-                    continue
-                if b"_" in value:  # Python reads 1_000 as a number, the formats do not
-                    continue
-                good += 1
-                yield labels, number, stamp
+            found = line.findall(body, at, end if end >= 0 else len(body))
             at = end
+            if not found:
+                continue
+            labels, rests = zip(*found, strict=True)
+            if values := _plain(rests):
+                good += len(values)
+                yield from zip(labels, values, repeat(b""))
+                continue
+            for label, rest in found:
+                if (read := _value(rest)) is not None:
+                    good += 1
+                    yield label, *read
         self.skipped[metric] = sum(body.count(name + mark, begin) for mark in _AFTER_NAME) - good
 
     def seconds(self, stamp: bytes) -> float | None:
@@ -109,26 +118,59 @@ class Picker:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = tuple(name.encode() for name in names)
-        self._find = [re.compile(rb'(?:^|,)[ \t]*' + name + rb'="([^"\\]*)"') for name in self.names]
+        self._marks = tuple(b"," + name + b'="' for name in self.names)
 
     def __call__(self, raw: bytes) -> tuple[bytes, ...]:
         """One value per name, b"" where the label is absent."""
-        if len(self._find) <= 3 and b"\\" not in raw:
-            picked = []
-            for find in self._find:
-                found = find.search(raw)
-                if found is None:
-                    if b"=" in raw and found is None and _spaced(raw):
-                        break
-                    picked.append(b"")
-                elif raw.count(b'"', 0, found.start()) & 1:
-                    break  # it looked like the label, inside another label's value
-                else:
-                    picked.append(found[1])
-            else:
-                return tuple(picked)
+        picked = []
+        for mark in self._marks:
+            at = raw.find(mark)
+            start = at + len(mark)
+            if at < 0:
+                start -= at  # the first label has no comma in front
+                if not raw.startswith(mark[1:]):
+                    break  # absent, or written with blanks
+                start = len(mark) - 1
+            elif b"\\" in raw or raw.count(b'"', 0, at) & 1:
+                break  # it may only look like the label, inside another label's value
+            value = raw[start : raw.find(b'"', start)]
+            if b"\\" in value:
+                break
+            picked.append(value)
+        else:
+            return tuple(picked)
         every = dict(_ONE_LABEL.findall(raw))
         return tuple(every.get(name, b"") for name in self.names)
+
+
+def _plain(rests: tuple[bytes, ...]) -> list[float]:
+    """The values, when behind the labels there is nothing but a number on every line; else []."""
+    try:
+        # Python reads 1_000 as a number, the formats do not
+        return [] if b"_" in b" ".join(rests) else list(map(float, rests))
+    except ValueError:
+        return []
+
+
+def _value(rest: bytes) -> tuple[float, bytes] | None:
+    """Value and timestamp of what follows the labels; None for a line that cannot be read."""
+    parts = rest.partition(b"#")[0].split()
+    try:
+        if 1 <= len(parts) <= 2 and b"_" not in rest.partition(b"#")[0]:
+            float(parts[-1])
+            return float(parts[0]), parts[1] if len(parts) > 1 else b""
+    except ValueError:
+        pass
+    return None
+
+
+def well_formed(labels: bytes) -> bool:
+    """Whether labels are written as the format wants. Cheap in the common case: quotes open after "=" or close."""
+    if not labels:
+        return True
+    if b"\\" not in labels and labels.count(b'="') * 2 == labels.count(b'"') and labels.endswith(b'"'):
+        return True
+    return _ALL_LABELS.fullmatch(labels) is not None
 
 
 def labels_of(raw: bytes) -> dict[str, str]:
@@ -155,9 +197,13 @@ def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | Non
     """
     waiting: dict[bytes, Sample] = {}  # read in the first page, not yet met in the second
     late: dict[bytes, Sample] = {}  # read in the second page, not yet met in the first
-    earlier = first.samples(metric)
-    for after in second.samples(metric):
+    earlier = first.lines(metric)
+    crooked = 0
+    for after in second.lines(metric):
         before = next(earlier, None)
+        if not well_formed(after[0]):
+            crooked += 1
+            continue
         if before is not None:
             if before[0] == after[0]:
                 yield before, after
@@ -175,6 +221,8 @@ def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | Non
             yield before, late.pop(before[0])
         else:
             waiting[before[0]] = before
+    if crooked:
+        second.skipped[metric] = second.skipped.get(metric, 0) + crooked
     # What is left over was born, has gone, or is written with its labels in another order.
     same = {frozenset(labels_of(raw).items()): sample for raw, sample in waiting.items()} if waiting and late else {}
     for raw, after in late.items():

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from opsctl.errors import Reason
 from opsctl.model import Point, Severity, Unknown
 
 
@@ -103,6 +104,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     at_least: bool = False
     count: float | None = None
     note: str = ""
+    exceeds: bool = False  # with at_least: the true value is surely higher, not equal (a quantile above all buckets)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,3 +147,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     pending: bool = False  # in a band, but not yet for its duration
     duration_known: bool = True
+    value: float | None = None  # the row that was judged, base units
+    at_least: bool = False
+    labels: dict[str, str] = {}
+    objective: float | None = None  # the mildest bound of the judged direction, base units
+    longer: bool = False  # broken since before the history looked at begins
+    worse: Band | None = None  # a worse band the value lies in, not yet for its duration
+    worse_since: datetime | None = None
+    reason: Reason | None = None  # why it cannot be judged
+    says: str = ""

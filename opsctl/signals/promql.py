@@ -6,7 +6,6 @@ few samples (d), rate before quantile (e), the two spellings of a bucket edge (i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from opsctl.signals.model import Signal
 from opsctl.signals.shape import (
     Matcher,
     Source,
+    edge_pattern,
     events_of,
     histogram_of,
     kind_of,
@@ -46,6 +46,7 @@ class Compiled(NamedTuple):
     window: float
     min_count: float
     by: tuple[str, ...]
+    selects: tuple[str, ...]  # the selectors that must have series
 
 
 def compile_signal(signal: Signal, *, labels: Mapping[str, str] | None = None, window: float = 300.0) -> Compiled:
@@ -104,12 +105,13 @@ def compile_signal(signal: Signal, *, labels: Mapping[str, str] | None = None, w
         expr=expr,
         counts=counts,
         newest=newest,
-        presence=" or ".join(f"count(last_over_time({_select(s)}[{span}]))" for s in present),
+        presence=" or ".join(f"count(last_over_time({_select(source)}[{span}]))" for source in present),
         guarded=_guard(expr, counts, kind, least, by, present),
         unit=unit.base,
         window=window,
         min_count=least,
         by=by,
+        selects=tuple(_select(source) for source in present),
     )
 
 
@@ -149,7 +151,9 @@ def _counted(chosen: tuple[Source, ...], window: float, by: tuple[str, ...], *, 
         one = _select(source)
         born = f"{one} unless {one} offset {span} and on (job, instance) up offset {span} == 1"
         term = (
-            f"({born}) / {_number(window)} or rate({one}[{span}])" if per_second else f"{born} or increase({one}[{span}])"
+            f"({born}) / {_number(window)} or rate({one}[{span}])"
+            if per_second
+            else f"{born} or increase({one}[{span}])"
         )
         # Two metrics with equal labels would be one series to "or": mark each with its own label first.
         terms.append(term if len(chosen) == 1 else f'label_replace({term}, "opsctl_part", "{number}", "", "")')
@@ -173,17 +177,6 @@ def _convert(expr: str, unit: Unit, scale: float = 1.0) -> str:
 def escape(value: str) -> str:
     """A label value for a double-quoted PromQL string."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def edge_pattern(edge: float) -> str:
-    """A regular expression for every spelling of a bucket edge: 3.x writes 5.0 where 2.x kept 5 (trap i)."""
-    spellings = {repr(float(edge)), f"{edge:g}"}
-    if edge == int(edge) and abs(edge) < 1e15:
-        spellings |= {str(int(edge)), f"{int(edge)}.0"}
-    mantissa, e, exponent = repr(float(edge)).partition("e")
-    if e:
-        spellings.add(f"{mantissa}e{int(exponent):+03d}")
-    return "|".join(re.escape(s).replace(r"\-", "-") for s in sorted(spellings, key=lambda s: (len(s), s)))
 
 
 def range_text(seconds: float) -> str:

@@ -5,6 +5,7 @@ Both evaluators start from here, so that they cannot read a declaration differen
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -61,12 +62,36 @@ def kind_of(signal: Signal) -> str:
 
 
 def matchers_of(where: Mapping[str, str]) -> tuple[Matcher, ...]:
-    """Matchers from a ``where`` mapping: ``=~``, ``!~`` or ``!=`` in front of the value, else equality."""
+    """Matchers from a ``where`` mapping: ``=~``, ``!~`` or ``!=`` in front of the value, else equality.
+
+    A bucket edge (``le``) is met in every spelling.
+    """
     found = []
     for label, value in where.items():
         op = value[:2] if value[:2] in ("=~", "!~", "!=") else ""
         found.append(Matcher(label, op or "=", value[len(op) :]))
+        if label == "le" and not op and (edge := _finite(value)) is not None:
+            found[-1] = Matcher(label, "=~", edge_pattern(edge))
     return tuple(found)
+
+
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def edge_pattern(edge: float) -> str:
+    """A regular expression for every spelling of a bucket edge: 3.x writes 5.0 where 2.x kept 5 (trap i)."""
+    spellings = {repr(float(edge)), f"{edge:g}"}
+    if edge == int(edge) and abs(edge) < 1e15:
+        spellings |= {str(int(edge)), f"{int(edge)}.0"}
+    mantissa, e, exponent = repr(float(edge)).partition("e")
+    if e:
+        spellings.add(f"{mantissa}e{int(exponent):+03d}")
+    return "|".join(re.escape(s).replace(r"\-", "-") for s in sorted(spellings, key=lambda s: (len(s), s)))
 
 
 def sources(
@@ -127,12 +152,20 @@ def events_of(signal: Signal, labels: Mapping[str, str] | None = None) -> tuple[
         return ()
     found = []
     for source in sources(signal.ratio.over, signal, labels):
-        if source.metric.endswith("_sum"):
-            source = source.named(source.metric.removesuffix("_sum") + "_count")
-        elif source.metric.endswith(("_seconds_total", "_bytes_total", "_usd_total")):
+        if source.metric.endswith(("_seconds_total", "_bytes_total", "_usd_total")):
             return ()
-        found.append(source)
+        base, seconds, _ = source.metric.rpartition("_sum")
+        found.append(source.named(f"{base}_count") if seconds and source.metric.endswith("_sum") else source)
     return tuple(found)
+
+
+def metrics_of(signal: Signal) -> tuple[str, ...]:
+    """Names of the metrics of which at least one must be on the page for a signal to have a value."""
+    if signal.ratio is not None:
+        return tuple(source.metric for source in sources(signal.ratio.over, signal))
+    if signal.histogram is not None or signal.mean is not None:
+        return (histogram_of(signal).metric + ("_count" if signal.mean is not None else "_bucket"),)
+    return tuple(source.metric for source in _all_sources(signal))
 
 
 def problems(signal: Signal) -> list[str]:
@@ -167,7 +200,9 @@ def problems(signal: Signal) -> list[str]:
 
 
 def _all_sources(signal: Signal) -> tuple[Source, ...]:
-    chosen: list[str | Selector] = [c for c in (signal.rate, signal.increase, signal.gauge, signal.age) if c is not None]
+    chosen: list[str | Selector] = [
+        c for c in (signal.rate, signal.increase, signal.gauge, signal.age) if c is not None
+    ]
     if signal.histogram or signal.mean:
         chosen.append(signal.histogram or signal.mean or "")
     if signal.ratio is not None:

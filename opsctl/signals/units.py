@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """A raw value becomes ``value * times / over`` of ``base``. One of the two is always 1, so nothing is rounded twice."""
+    """A raw value becomes ``value * times / over`` of ``base``; one of the two is 1, so that it is rounded once."""
 
     base: str
     times: float = 1.0
@@ -17,7 +17,8 @@ _KNOWN: dict[str, Unit] = {
     "s": Unit("s"), "seconds": Unit("s"),
     "ms": Unit("s", over=1e3), "us": Unit("s", over=1e6), "ns": Unit("s", over=1e9),
     "min": Unit("s", times=60.0), "h": Unit("s", times=3600.0), "d": Unit("s", times=86_400.0),
-    "bytes": Unit("bytes"), "kb": Unit("bytes", times=1e3), "mb": Unit("bytes", times=1e6), "gb": Unit("bytes", times=1e9),
+    "bytes": Unit("bytes"), "kb": Unit("bytes", times=1e3), "mb": Unit("bytes", times=1e6),
+    "gb": Unit("bytes", times=1e9),
     "kib": Unit("bytes", times=1024.0), "mib": Unit("bytes", times=1024.0**2), "gib": Unit("bytes", times=1024.0**3),
     "ratio": Unit("ratio"), "percent": Unit("ratio", over=100.0),
     "usd": Unit("usd"), "count": Unit("count"), "per_second": Unit("per_second"),

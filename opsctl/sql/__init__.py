@@ -3,6 +3,9 @@
 Each file starts with a header of ``-- key: text`` lines: ``purpose``, ``minimum`` (oldest major server version),
 ``privilege`` (what it takes to see everything), and, where it applies, ``params`` (named ``%(x)s`` values) and
 ``schema`` (what lives in ``{schema}``, an identifier that the client quotes).
+
+Statements of other sessions are read as ``textsend(query)``: they are in their own database's encoding, and a text
+function would fail on them.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ def load(name: str) -> Query:
             purpose=header["purpose"],
             minimum=int(header["minimum"]),
             privilege=header["privilege"],
-            params=tuple(re.findall(r"[a-z_]+", header.get("params", ""))),
+            params=tuple(re.findall(r"[a-z_]+", re.sub(r"\([^)]*\)", "", header.get("params", "")))),
             schema=header.get("schema", ""),
         )
     except (KeyError, ValueError) as error:

@@ -19,7 +19,7 @@ SELECT r.root AS pid, r.victims, r.depth, a.usename::text AS role, coalesce(a.ap
        a.backend_type::text AS kind, a.state::text AS state,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS transaction_seconds,
        extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_seconds,
-       left(a.query, 400)::text AS query
+       substring(textsend(a.query) FOR 400) AS query
 FROM roots r LEFT JOIN pg_stat_activity a ON a.pid = r.root AND r.root <> 0
 ORDER BY r.victims DESC, r.root
 LIMIT 20

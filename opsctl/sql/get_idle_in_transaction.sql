@@ -13,7 +13,7 @@ SELECT a.pid, a.usename::text AS role, coalesce(a.application_name, '')::text AS
        a.backend_xid IS NOT NULL AS wrote,
        (SELECT count(DISTINCT b.pid) FROM blocked b WHERE b.by_pid = a.pid)::int AS victims,
        count(*) OVER ()::int AS sessions,
-       left(a.query, 400)::text AS query
+       substring(textsend(a.query) FOR 400) AS query
 FROM pg_stat_activity a
 WHERE a.backend_type = 'client backend' AND a.state LIKE 'idle in transaction%%'
 ORDER BY victims DESC, idle_seconds DESC

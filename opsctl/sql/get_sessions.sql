@@ -8,8 +8,7 @@ SELECT coalesce(host(client_addr), 'local')::text AS address, usename::text AS r
        count(*) FILTER (WHERE state = 'idle')::int AS idle,
        count(*) FILTER (WHERE state LIKE 'idle in transaction%%')::int AS idle_in_transaction,
        avg(extract(epoch FROM clock_timestamp() - state_change)) FILTER (WHERE state = 'idle')::float8 AS idle_seconds,
-       extract(epoch FROM clock_timestamp() - min(backend_start))::float8 AS oldest_seconds,
-       count(DISTINCT query) FILTER (WHERE state = 'idle')::int AS last_queries
+       extract(epoch FROM clock_timestamp() - min(backend_start))::float8 AS oldest_seconds
 FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 GROUP BY 1, 2, 3, 4

@@ -8,7 +8,7 @@ SELECT pid, usename::text AS role, coalesce(application_name, '')::text AS appli
        extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_seconds,
        extract(epoch FROM clock_timestamp() - query_start)::float8 AS query_seconds,
        age(backend_xmin)::int AS horizon_age, leader_pid IS NOT NULL AS helper,
-       left(query, 400)::text AS query
+       substring(textsend(query) FOR 400) AS query
 FROM pg_stat_activity
 WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY xact_start

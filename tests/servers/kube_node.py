@@ -2,7 +2,8 @@
 
 Annotations of a pod (set in the Deployment's template, so that a new behaviour is a new rollout):
 
-``test.opsctl/behaviour``  ok (default), unready, crashloop, oom, oom-loop, killed, imagepull, config-error, init-crashloop
+``test.opsctl/behaviour``  ok (default), unready, crashloop, oom, oom-loop, killed, imagepull, config-error,
+                           init-crashloop
 ``test.opsctl/ago``        seconds since it happened (default 0)
 ``test.opsctl/restarts``   restart count (default 7 for those that restart, else 0)
 ``test.opsctl/exit-code``  of the last termination
@@ -12,6 +13,7 @@ Annotations of a pod (set in the Deployment's template, so that a new behaviour 
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from typing import Any
@@ -99,7 +101,7 @@ class Node:
     def __init__(self, url: str, files: Files) -> None:
         self._http = httpx.Client(
             base_url=url,
-            verify=str(files.ca),
+            verify=ssl.create_default_context(cafile=str(files.ca)),
             headers={"Authorization": f"Bearer {files.admin_token}"},
             trust_env=False,
             timeout=httpx.Timeout(10, read=30),

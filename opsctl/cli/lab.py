@@ -1,0 +1,206 @@
+"""``opsctl lab``: start the simulated stack, break it, heal it, end it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opsctl.cli.app import NearestGroup
+from opsctl.cli.options import Format, Output
+from opsctl.cli.output import note
+from opsctl.cli.result import Result
+
+if TYPE_CHECKING:
+    from opsctl.lab.state import Lab
+
+# Variables that would win over the lab's file.
+OVERRIDES = ("PROMETHEUS_URL", "ALERTMANAGER_URL", "DATABASE_URL", "PGSERVICE", "PGHOST", "PGPORT", "REDIS_URL")
+
+app = typer.Typer(
+    cls=NearestGroup,
+    help="A small simulated stack with faults to practise on.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+Dir = Annotated[
+    str | None, typer.Option("--dir", metavar="DIR", help="The lab's folder; default: lab in the state folder.")
+]
+
+
+def _folder(dir: str | None) -> Path:
+    from opsctl.lab.control import default_folder
+
+    return Path(dir).expanduser().absolute() if dir else default_folder()
+
+
+def _known(names: list[str]) -> None:
+    from opsctl.lab.faults import FAULTS
+    from opsctl.nearest import unknown_name
+
+    ids = [f.id for f in FAULTS]
+    for name in names:
+        if name not in ids:
+            raise unknown_name("fault", name, ids)
+
+
+def _exports(lab: Lab) -> dict[str, str]:
+    """The environment that points opsctl at the lab."""
+    return {"OPSCTL_CONFIG": str(Path(lab.folder) / "opsctl.yaml"), "OPSCTL_CONTEXT": "lab"}
+
+
+@app.command()
+def up(dir: Dir = None, output: Output = Format.text) -> Result:
+    """Start the lab in the background and wait until its numbers are warm (about 30 s)."""
+    from opsctl.lab.control import up as start
+
+    lab = start(_folder(dir), note)
+    exports = _exports(lab)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    lines += [f"unset {name}" for name in OVERRIDES if os.environ.get(name)]
+    note('The lab runs. Point opsctl at it with these lines, or: eval "$(opsctl lab up)"')
+    return Result({"environment": exports, "parts": _parts(lab)}, "\n".join(lines), output)
+
+
+@app.command()
+def down(dir: Dir = None, output: Output = Format.text) -> Result:
+    """End the lab and remove what it made; works after a crash, too."""
+    from opsctl.config.places import shown
+    from opsctl.lab.control import down as stop
+
+    folder = _folder(dir)
+    ended = stop(folder)
+    text = f"Ended {len(ended)} parts." if ended else f"No lab runs in {shown(folder)}."
+    return Result({"ended": ended}, text, output)
+
+
+@app.command()
+def status(dir: Dir = None, output: Output = Format.text) -> Result:
+    """Show the parts (real, double, simulated, absent) and what is switched on."""
+    from opsctl.lab.control import ask, running
+
+    lab = running(_folder(dir))
+    found = ask(lab, "GET", "/status")
+    data = {"ready": found["ready"], "on": found["lab"]["on"], "parts": found["lab"]["parts"]}
+    return Result(data, _table(data["parts"], data["on"]), output)
+
+
+@app.command("break")
+def break_(
+    faults: Annotated[list[str], typer.Argument(metavar="FAULT...", help="See `opsctl lab faults`.")],
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Switch on one fault or several; it shows within about 30 s."""
+    from opsctl.lab.control import switch
+    from opsctl.lab.faults import fault
+
+    _known(faults)
+    on = switch(_folder(dir), faults)
+    found = [f for name in faults if (f := fault(name)) is not None]
+    lines = [f"{f.id}: {f.says}" for f in found]
+    lines += [f"In about 30 s:  opsctl diagnose {f.runbook} -s {f.service}" for f in found]
+    return Result({"on": on}, "\n".join(dict.fromkeys(lines)), output)
+
+
+@app.command()
+def heal(
+    faults: Annotated[
+        list[str] | None, typer.Argument(metavar="[FAULT...]", help="None: all, distractors too.")
+    ] = None,
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Switch off one fault, several, or everything; the numbers are normal again after about 30 s."""
+    from opsctl.lab.control import switch
+
+    _known(faults or [])
+    on = switch(_folder(dir), [], faults or "all")
+    return Result({"on": on}, f"Still on: {', '.join(on)}" if on else "Nothing is broken any more.", output)
+
+
+@app.command()
+def distract(
+    what: Annotated[str, typer.Argument(metavar="traffic|alert", help="What to distract with.")],
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Switch on something loud but innocent; `opsctl lab heal` ends it."""
+    from opsctl.lab.control import switch
+    from opsctl.lab.faults import DISTRACTORS
+    from opsctl.nearest import unknown_name
+
+    if what not in DISTRACTORS:
+        raise unknown_name("distraction", what, DISTRACTORS)
+    on = switch(_folder(dir), [f"distract-{what}"])
+    return Result({"on": on}, DISTRACTORS[what], output)
+
+
+@app.command()
+def faults(output: Output = Format.text) -> Result:
+    """List the faults: service, runbook, the cause they should be found as, what they do."""
+    from opsctl.lab.faults import DISTRACTORS, FAULTS
+
+    rows = [f._asdict() for f in FAULTS]
+    cells = [(f.id, f.service, f.runbook, f.cause) for f in FAULTS]
+    widths = [max(len(row[i]) for row in cells) for i in range(4)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), f.says])
+        for row, f in zip(cells, FAULTS, strict=True)
+    ]
+    lines += ["", *(f"opsctl lab distract {name:<8} {says}" for name, says in DISTRACTORS.items())]
+    return Result({"faults": rows, "distractors": DISTRACTORS}, "\n".join(lines), output)
+
+
+@app.command()
+def stop(
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="prometheus, alertmanager, postgres or redis.")],
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Stop one real server of the lab, to see how a diagnosis goes without it."""
+    from opsctl.lab.control import server as command
+
+    command(_folder(dir), "stop", server)
+    return Result({"stopped": server}, f"{server} is stopped; start it with: opsctl lab start {server}", output)
+
+
+@app.command()
+def start(
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="The server that was stopped.")],
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Start a stopped server of the lab again."""
+    from opsctl.lab.control import server as command
+
+    command(_folder(dir), "start", server)
+    return Result({"started": server}, f"{server} runs again.", output)
+
+
+def _parts(lab: Lab) -> list[Any]:
+    import msgspec
+
+    return [msgspec.to_builtins(part) for part in lab.parts]
+
+
+def _table(parts: list[dict[str, Any]], on: list[str]) -> str:
+    rows = [
+        (
+            part["name"],
+            part["kind"],
+            part.get("state", "starting"),
+            str(part["process"]["pid"]) if part.get("process") and part.get("state") == "up" else "-",
+            part.get("version", "") or "-",
+            " ".join(x for x in (part.get("address", ""), part.get("says", "")) if x),
+        )
+        for part in parts
+    ]
+    head = ("part", "kind", "state", "pid", "version", "where")
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(5)]
+    lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in [head, *rows]]
+    lines += ["", f"Switched on: {', '.join(on) if on else 'nothing'}"]
+    return "\n".join(lines)

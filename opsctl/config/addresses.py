@@ -1,0 +1,66 @@
+"""Addresses as text: is it a URL, whose is it, does it hold a password, and how is it shown without one."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+_KEYS = r"(?:ssl)?password|[a-z_-]*(?:token|api_?key|secret)"
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*):[^\s@]+@")  # user:password@ in a URL
+_QUERY = re.compile(rf"(?i)([?&](?:{_KEYS})=)[^&\s#]+")
+_LIBPQ = re.compile(r"(?i)((?:^|\s)(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s']\S*)")
+
+
+def holds_password(text: str) -> bool:
+    """Whether an address (URL or libpq string) holds a password or token."""
+    return any(pattern.search(text) for pattern in (_USERINFO, _QUERY, _LIBPQ))
+
+
+def without_password(text: str) -> str:
+    """An address as it may be shown."""
+    return _LIBPQ.sub(r"\1…", _QUERY.sub(r"\1…", _USERINFO.sub(r"\1@", text)))
+
+
+def with_password(url: str, password: str) -> str:
+    """A Postgres or Redis address with the password in it: a URL's userinfo or query, or a libpq string's key."""
+    if "://" not in url:
+        escaped = password.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{url} password='{escaped}'".strip()
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    secret = quote(password, safe="")
+    if parts.scheme.startswith("postgres") and not (at and name):
+        query = f"{parts.query}&password={secret}" if parts.query else f"password={secret}"
+        return parts._replace(query=query).geturl()
+    return parts._replace(netloc=f"{name}:{secret}@{host}").geturl()
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what credentials belong to. A text that is no URL is its own origin."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname:
+            scheme = parts.scheme.lower()
+            return scheme, parts.hostname.lower(), parts.port or _PORTS.get(scheme)
+    except ValueError:
+        pass
+    return "", url, None
+
+
+def http_url(what: str, url: str) -> None:
+    """Raises ValueError unless ``url`` is an http or https URL with a host. Never shows it: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(c.isspace() or ord(c) < 32 for c in url):
+        raise ValueError(f"{what} is not an http:// or https:// URL with a host")
+
+
+def http_remedy(url: str) -> str:
+    """What to write instead of something that is not an HTTP URL."""
+    plain = "://" not in url and "@" not in url and url.isprintable() and " " not in url and 0 < len(url) < 100
+    return f"Write http://{url.removeprefix('//')}." if plain else "Write it as http://host:port."

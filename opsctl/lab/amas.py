@@ -1,0 +1,104 @@
+"""The simulated AMAS (danci): decisions in real Postgres through a real bounded pool, states in Redis or in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+from opsctl.lab.amas_alerts import AlertEngine
+from opsctl.lab.amas_app import App
+from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown
+from opsctl.lab.amas_store import Batch, Retention, connect, create, damage
+from opsctl.lab.journal import now_text
+from opsctl.lab.part import Switches
+from opsctl.lab.strain import Filler
+from opsctl.lab.web import Answer, page, serve
+
+if TYPE_CHECKING:
+    import psycopg
+
+MEMORY_LIMIT = 1 << 30  # bytes; the profile's assumed limit
+FILLED = 0.87  # of the limit
+PAUSE = 1.0  # seconds between two collections
+COLD = frozenset({"cache-cold", "cache-fallback-failure"})
+
+
+class Leak:
+    """Checkouts that are not given back: transactions left open on the app's own pooled connections."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._held: list[psycopg.Connection[Any]] = []
+
+    def hold(self, count: int) -> None:
+        """Hold exactly so many connections, each idle in a transaction."""
+        while len(self._held) > count:
+            link = self._held.pop()
+            with contextlib.suppress(Exception):
+                link.rollback()
+            self._app.pool.give(link)
+        while len(self._held) < count:
+            link = self._app.pool.take(10.0)
+            link.execute("BEGIN")
+            link.execute("SELECT repetitions FROM word_state WHERE word_id = 0")
+            self._held.append(link)
+
+
+class Sabotage:
+    """Brings the service into the state that the switched-on faults describe."""
+
+    def __init__(self, app: App, dsn: str) -> None:
+        self._app, self._dsn = app, dsn
+        self._batch = Batch(dsn)
+        self._leak = Leak(app)
+        self._filler = Filler(MEMORY_LIMIT * FILLED, PAUSE)
+        self._before: frozenset[str] = frozenset()
+
+    def __call__(self, on: frozenset[str]) -> None:
+        """Apply a set of faults; what the stopped database or cache cannot take is left until they are back."""
+        before, self._before = self._before, on
+        self._batch.switch("db-locks" in on)
+        self._filler.switch("memory-pressure" in on)
+        size = self._app.pool.size
+        if "database-down" in on:
+            self._leak.hold(0)
+            return
+        self._leak.hold(size if "pool-timeouts" in on else size - 1 if "pool-exhausted" in on else 0)
+        with connect(self._dsn, "danci-migrate") as link:
+            damage(link, on)
+        self._cache(on, before)
+
+    def _cache(self, on: frozenset[str], before: frozenset[str]) -> None:
+        cold = bool(on & COLD)
+        self._app.cache.lifetime = 1 if cold else USER_STATE_TTL * 1000
+        returned = before & (COLD | {"redis-down", "database-down"})
+        with contextlib.suppress(CacheDown):
+            if cold:
+                self._app.cache.keeper.clear()
+            elif returned and "redis-down" not in on and "pool-timeouts" not in on:
+                self._app.warm()
+
+
+def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
+    """Create the schema, warm the cache, serve on ``port``."""
+    create(settings["dsn"])
+    app = App(settings, switches)
+    app.warm()
+    switches.when_changed(Sabotage(app, settings["dsn"]))
+    alerts = AlertEngine(app)
+    Retention(settings["dsn"])
+    threading.Thread(target=app.watch_lag, daemon=True).start()
+    serve(
+        settings["port"],
+        {
+            ("GET", "/health"): lambda _: Answer(200, {"status": "ok", "timestamp": now_text()}),
+            ("GET", "/api/about/metrics/prometheus"): lambda _: page(app.registry.page()),
+            ("GET", "/api/alerts/active"): alerts.active,
+            ("GET", "/api/alerts/history"): alerts.history,
+            ("POST", "/api/decisions"): app.handler("/api/decisions", app.decide),
+            ("GET", "/api/state/"): app.handler("/api/state/:user", app.state),
+        },
+    )
+    app.journal.line("INFO", "[Server] listening, pool ready")
+    return {"version": "1.0", "cache": "redis" if settings["redis"] else "in-process"}

@@ -1,0 +1,115 @@
+"""The simulated AMAS' cache: Redis when there is one, else a dictionary in the process. Counts hits and misses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Protocol
+
+from opsctl.lab.metrics import Registry
+
+USER_STATE_TTL = 300  # seconds
+
+
+class CacheDown(Exception):
+    """The cache server does not answer."""
+
+
+class Keeper(Protocol):
+    """What a cache can do."""
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+
+    def set(self, key: str, value: str, milliseconds: int) -> None:
+        """Keep a value for so long."""
+
+    def clear(self) -> None:
+        """Forget all keys of the service."""
+
+
+class InProcess:
+    """A dictionary with expiry."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        with self._lock:
+            ends, value = self._values.get(key, (0.0, ""))
+        return value if ends > time.monotonic() else None
+
+    def set(self, key: str, value: str, milliseconds: int) -> None:
+        """Keep a value for so long."""
+        with self._lock:
+            self._values[key] = (time.monotonic() + milliseconds / 1000, value)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+
+
+class InRedis:
+    """A real Redis. Raises CacheDown."""
+
+    def __init__(self, port: int) -> None:
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        self._error = redis.RedisError
+        self._client: Any = redis.Redis(
+            host="127.0.0.1", port=port, socket_timeout=1.0, socket_connect_timeout=0.5, decode_responses=True,
+            client_name="danci-backend", retry=Retry(NoBackoff(), 0), max_connections=40,
+        )  # fmt: skip
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        try:
+            found = self._client.get(key)
+        except (self._error, OSError) as error:
+            raise CacheDown(f"Redis: {error}") from error
+        return None if found is None else str(found)
+
+    def set(self, key: str, value: str, milliseconds: int) -> None:
+        """Keep a value for so long."""
+        try:
+            self._client.set(key, value, px=milliseconds)
+        except (self._error, OSError) as error:
+            raise CacheDown(f"Redis: {error}") from error
+
+    def clear(self) -> None:
+        """Forget the service's states, page by page."""
+        try:
+            keys = list(self._client.scan_iter("user_state:*", count=500))
+            if keys:
+                self._client.unlink(*keys)
+        except (self._error, OSError) as error:
+            raise CacheDown(f"Redis: {error}") from error
+
+
+class Cache:
+    """User states with hit and miss counters. ``lifetime`` in milliseconds for new entries."""
+
+    def __init__(self, keeper: Keeper, registry: Registry) -> None:
+        self.keeper = keeper
+        self.lifetime = USER_STATE_TTL * 1000
+        self._hits = registry.counter("cache_hit_total", "Cache hits.")
+        self._misses = registry.counter("cache_miss_total", "Cache misses.")
+
+    def state(self, user: int) -> str | None:
+        """The cached state, counted as hit or miss. Raises CacheDown."""
+        try:
+            found = self.keeper.get(f"user_state:{user}")
+        except CacheDown:
+            self._misses.add()
+            raise
+        (self._misses if found is None else self._hits).add()
+        return found
+
+    def keep(self, user: int, state: str) -> None:
+        """Store a rebuilt state. Raises CacheDown."""
+        self.keeper.set(f"user_state:{user}", state, self.lifetime)

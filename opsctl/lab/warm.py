@@ -1,0 +1,48 @@
+"""Waiting until the lab's numbers can be judged: enough requests in the window, and Prometheus has seen them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import time
+import urllib.parse
+from collections.abc import Callable
+
+from opsctl.errors import Unavailable
+from opsctl.lab.identity import HOST
+from opsctl.lab.state import Lab
+
+SECONDS = 18.0  # of traffic: a window and a little more
+SAMPLES = 14  # scrapes in a window of 15 s
+JOBS = ("vritti", "amas", "insa")
+
+
+def wait_warm(lab: Lab, say: Callable[[str], None], deadline: float) -> None:
+    """Wait until direct scraping and (where there is one) Prometheus can answer. Raises Unavailable at the deadline."""
+    begun = time.monotonic()
+    there = {part.name: part for part in lab.parts if part.state == "up"}
+    jobs = [job for job in JOBS if job in there]
+    say(f"Waiting for {SECONDS:.0f} s of traffic.")
+    while time.monotonic() < begun + SECONDS or (
+        "prometheus" in there and not _scraped(there["prometheus"].address, jobs)
+    ):
+        if time.monotonic() > deadline:
+            raise Unavailable("the lab's Prometheus did not collect enough samples in time")
+        time.sleep(0.5)
+
+
+def _scraped(url: str, jobs: list[str]) -> bool:
+    """Whether each job has its samples of the last window."""
+    query = urllib.parse.urlencode({"query": f'count_over_time(up{{job=~"{"|".join(jobs)}"}}[15s])'})
+    link = http.client.HTTPConnection(HOST, int(url.rpartition(":")[2]), timeout=5)
+    try:
+        link.request("GET", f"/api/v1/query?{query}")
+        found = json.loads(link.getresponse().read())
+        counts = [float(series["value"][1]) for series in found["data"]["result"]]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            link.close()
+    return len(counts) == len(jobs) and min(counts) >= SAMPLES

@@ -1,0 +1,158 @@
+"""kubernetes.history (K8-3): which rollouts there were, when, and what each changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from opsctl.durations import format_duration, parse_duration
+from opsctl.errors import CouldNotLook
+from opsctl.model import Change, Seen, Value
+from opsctl.probes.kubernetes_scope import (
+    Found,
+    OfWorkload,
+    Row,
+    Scope,
+    condition,
+    merged,
+    moment,
+    part,
+    unknown_row,
+)
+from opsctl.probes.kubernetes_template import differences, images
+from opsctl.probes.look import Look
+from opsctl.probes.registry import probe
+
+RECENT = "kubernetes.rollout-recent"
+REVISION = "deployment.kubernetes.io/revision"
+SKEW = 5.0  # seconds that the cluster's clock may be ahead of ours
+SHOWN = 5  # rollouts told as changes; the engine keeps those of the time it looks at
+
+
+class History(OfWorkload, frozen=True, kw_only=True):
+    """``within``: how long ago a rollout counts as recent."""
+
+    within: str = "30m"
+
+
+class Revision(NamedTuple):
+    """One state of a workload's pod template. ``created``: when it was first rolled out."""
+
+    number: int
+    name: str
+    created: datetime
+    template: dict[str, Any]
+
+
+class Rollout(NamedTuple):
+    """A change to ``revision``."""
+
+    at: datetime
+    says: str
+    revision: Revision
+
+
+@probe(
+    "kubernetes.history",
+    emits={RECENT: "a workload was rolled out a short time ago"},
+    params=History,
+    asks="the ReplicaSets of a Deployment, the ControllerRevisions of a StatefulSet or DaemonSet",
+    privilege="get deployments.apps, list replicasets.apps (controllerrevisions.apps)",
+    cost="one GET and one list per workload",
+    minimum="apps/v1 (1.9)",
+)
+def history(look: Look, params: History) -> Seen:
+    """K8-3. The time is that of the ReplicaSet; after a rollback, which reuses an old one, that of the progress."""
+    scope = Scope(look, params.workload)
+    within = parse_duration(params.within)
+    evidence, rows, changes = [], [], []
+    for name, wanted in scope.wanted.items():
+        try:
+            for found in scope.find(wanted):
+                path, kept = revisions(scope, found)
+                told = rollouts(found, kept)
+                done = [each for each in told if each.at.timestamp() <= look.now + SKEW]
+                rows.append(judge(found, kept, told, look.now, within))
+                evidence.append(scope.evidence(found.subject, path, values(kept), found.selector))
+                changes += [
+                    Change(at=each.at, system="kubernetes", subject=found.subject, says=each.says, source=scope.source)
+                    for each in done[:SHOWN]
+                ]
+        except CouldNotLook as failure:
+            evidence.append(scope.unseen(f"workload {name}", failure))
+            rows.append(unknown_row(failure))
+    finding = merged(RECENT, rows, threshold=within, unit="s", origin="within", worst=min)
+    return Seen(evidence=tuple(evidence), findings=(finding,), changes=tuple(changes))
+
+
+def revisions(scope: Scope, found: Found) -> tuple[str, list[Revision]]:
+    """The path asked, and the revisions that are kept, newest first."""
+    resource = "replicasets" if found.kind == "Deployment" else "controllerrevisions"
+    path = scope.path("apps", "v1", resource)
+    uid = part(found.object, "metadata").get("uid")
+    kept = []
+    for item in scope.list(path, found.selector).items:
+        owners = part(item, "metadata").get("ownerReferences") or ()
+        if any(owner.get("uid") == uid for owner in owners):
+            revision = _revision(item)
+            if revision is not None:
+                kept.append(revision)
+    return path, sorted(kept, key=lambda each: -each.number)
+
+
+def rollouts(found: Found, kept: Sequence[Revision]) -> list[Rollout]:
+    """The changes from each revision to the next, newest first. ``kept``: newest first. Pure."""
+    done = []
+    for new, old in zip(kept, [*kept[1:], None], strict=True):
+        if old is None:
+            says = "created (first revision)" if new.number <= 1 else f"revision {new.number}; none before it is kept"
+            done.append(Rollout(new.created, says, new))
+            continue
+        what = ", ".join(differences(old.template, new.template)) or "no difference in the pod template"
+        span = f"revision {old.number} -> {new.number}"
+        if new.created >= old.created:
+            done.append(Rollout(new.created, f"{what} ({span})", new))
+            continue
+        progress = moment(condition(found.object, "Progressing").get("lastUpdateTime"))
+        if new is kept[0] and progress is not None:
+            says = f"rolled back: {what} ({span}, the template of {new.created:%F %R} UTC)"
+            done.append(Rollout(progress, says, new))
+    return done
+
+
+def judge(found: Found, kept: Sequence[Revision], told: Sequence[Rollout], now: float, within: float) -> Row:
+    """Whether the newest rollout before ``now`` is recent. Pure."""
+    if kept and (not told or told[0].revision is not kept[0]):
+        # A StatefulSet or DaemonSet that went back to an old revision: nothing keeps the time.
+        return Row("unknown", f"{found.subject} was rolled back, at a time that is not kept", reason="no-data")
+    done = [each for each in told if each.at.timestamp() <= now + SKEW]
+    if not done:
+        return Row("unknown", f"{found.subject}: no revision of that time is kept", reason="no-data")
+    newest = done[0]
+    age = max(0.0, now - newest.at.timestamp())
+    says = f"{found.subject} was rolled out {format_duration(round(age))} ago: {newest.says}"
+    return Row("breach" if age <= within else "ok", says, measured=age, since=newest.at)
+
+
+def values(kept: Sequence[Revision]) -> list[Value]:
+    """What is shown: the newest revisions with image and time."""
+    return [
+        Value(
+            name=f"revision {each.number}", value=images(each.template), note=f"{each.name}, {each.created:%F %T} UTC"
+        )
+        for each in kept[:SHOWN]
+    ]
+
+
+def _revision(item: dict[str, Any]) -> Revision | None:
+    meta = part(item, "metadata")
+    created = moment(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
+    if "data" in item or "revision" in item:  # a ControllerRevision
+        number, template = item.get("revision"), part(item, "data", "spec", "template")
+    else:
+        text = str(part(meta, "annotations").get(REVISION, ""))
+        number, template = (int(text) if text.isdigit() else None), part(item, "spec", "template")
+    if not isinstance(number, int):
+        return None
+    return Revision(number, str(meta.get("name", "")), created, template)

@@ -1,0 +1,251 @@
+"""What the probes of Kubernetes share: which workloads to look at, how to find them, and how rows become a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opsctl.clients.kube_reads import collection
+from opsctl.errors import CouldNotLook, NotConfigured, Reason
+from opsctl.model import Evidence, Finding, State, Unknown, Value
+from opsctl.probes.look import Look
+from opsctl.probes.registry import Params
+from opsctl.services.model import Workload
+
+if TYPE_CHECKING:
+    from opsctl.clients.kubernetes import Items, KubernetesReader
+
+KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+
+
+class OfWorkload(Params, frozen=True, kw_only=True):
+    """``workload``: the profile's name of one workload; "" = all."""
+
+    workload: str = ""
+
+
+class Row(NamedTuple):
+    """What one workload says about one finding. ``measured`` is compared with ``threshold``."""
+
+    state: State
+    says: str
+    measured: float | None = None
+    since: datetime | None = None
+    reason: Reason | None = None
+
+
+class Found(NamedTuple):
+    """A workload as it is on the cluster. ``object`` is the API's raw JSON, {} when only its pods' labels are known."""
+
+    kind: str
+    name: str
+    object: dict[str, Any]
+    selector: str
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """``Deployment api``."""
+        return f"{self.kind} {self.name}"
+
+
+class Scope:
+    """One service's namespace on one cluster, for one probe. Raises NotConfigured when the profile has no workloads."""
+
+    def __init__(self, look: Look, only: str = "") -> None:
+        profile = look.profile
+        if profile.kubernetes is None or not profile.kubernetes.workloads:
+            raise NotConfigured(f"the profile of {profile.service} names no Kubernetes workloads")
+        wanted = dict(profile.kubernetes.workloads)
+        if only and only not in wanted:
+            raise NotConfigured(f"the profile of {profile.service} names no Kubernetes workload {only}")
+        self.look = look
+        self.wanted: dict[str, Workload] = {only: wanted[only]} if only else wanted
+        self.reader: KubernetesReader = look.readers.kubernetes()
+        configured = self.reader.endpoint.options.get("namespace", "")
+        self.namespace = configured or profile.kubernetes.namespace or self.reader.namespace or "default"
+
+    @property
+    def source(self) -> str:
+        """The evidence's source: context and namespace."""
+        return self.reader.source(self.namespace)
+
+    def path(self, group: str, version: str, resource: str, name: str = "") -> str:
+        """A path in this namespace."""
+        return collection(group, version, resource, self.namespace, name)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """One object, within the time this probe has left."""
+        return self.reader.get(path, timeout=self.look.remaining())
+
+    def list(self, path: str, selector: str = "") -> Items:
+        """A list, within the time this probe has left."""
+        query = {"labelSelector": selector} if selector else None
+        return self.reader.list(path, query, timeout=self.look.remaining())
+
+    def find(self, wanted: Workload) -> Sequence[Found]:
+        """The objects of a workload: by name, or all that its label selector matches. Raises CouldNotLook."""
+        resource = KINDS.get(wanted.kind)
+        if resource is None:
+            raise CouldNotLook("unsupported", f"workloads of kind {wanted.kind} are not looked at; {_known()} are")
+        if wanted.name:
+            path = self.path("apps", "v1", resource, wanted.name)
+            return [_found(wanted.kind, self.get(path), path)]
+        path = self.path("apps", "v1", resource)
+        items = self.list(path, wanted.selector).items
+        if not items:
+            says = f"no {wanted.kind} in namespace {self.namespace} has the labels {wanted.selector}"
+            raise CouldNotLook("not-found", says, address=self.source, setting=self.reader.setting)
+        return [_found(wanted.kind, item, f"{path}/{_name(item)}") for item in items]
+
+    def find_for_pods(self, wanted: Workload) -> Sequence[Found]:
+        """As ``find``; a label selector is taken as that of the pods (as ``kubectl get pods -l`` does)."""
+        if wanted.name:
+            return self.find(wanted)
+        return [Found("Pods", wanted.selector, {}, wanted.selector, "")]
+
+    def evidence(
+        self, subject: str, path: str, values: Iterable[Value], selector: str = "", window: str = ""
+    ) -> Evidence:
+        """Evidence from this namespace; the query is what ``kubectl get --raw`` takes."""
+        return Evidence(
+            subject=subject,
+            source=self.source,
+            values=tuple(values),
+            query=f"/{path}" + (f"?labelSelector={selector}" if selector else ""),
+            window=window,
+            setting=self.reader.setting,
+            sampled_at=datetime.now(UTC),
+        )
+
+    def unseen(self, subject: str, failure: CouldNotLook) -> Evidence:
+        """Evidence that something could not be looked at."""
+        unknown = Unknown(
+            reason=failure.reason,
+            says=failure.says,
+            address=failure.address or self.source,
+            setting=failure.setting or self.reader.setting,
+        )
+        return Evidence(subject=subject, source=self.source, setting=self.reader.setting, unknown=unknown)
+
+
+def present_only(look: Look) -> None:
+    """Kubernetes keeps no past: for ``--at`` raise CouldNotLook("no-history")."""
+    if look.at is not None:
+        raise CouldNotLook(
+            "no-history", f"Kubernetes tells its present state only, not that of {look.moment:%F %R} UTC"
+        )
+
+
+def unknown_row(failure: CouldNotLook) -> Row:
+    """A row for a workload that could not be looked at."""
+    return Row("unknown", failure.says, reason=failure.reason)
+
+
+def merged(
+    id: str,
+    rows: Sequence[Row],
+    *,
+    threshold: float | None = None,
+    unit: str = "",
+    origin: str = "",
+    worst: Callable[[list[float]], float] = max,
+) -> Finding:
+    """One finding of all workloads: breach if any is, else unknown if any is, else ok. The worst value is measured."""
+    order: tuple[State, ...] = ("breach", "unknown", "ok")
+    state: State = next((word for word in order if any(row.state == word for row in rows)), "unknown")
+    chosen = [row for row in rows if row.state == state]
+    texts = list(dict.fromkeys(row.says for row in chosen))
+    more = f"; and {len(texts) - 3} more" if len(texts) > 3 else ""
+    measured = [row.measured for row in chosen if row.measured is not None]
+    since = [row.since for row in chosen if row.since is not None]
+    value = worst(measured) if measured else None
+    return Finding(
+        id=id,
+        state=state,
+        says="; ".join(texts[:3]) + more if texts else "nothing was looked at",
+        measured=value,
+        threshold=threshold if value is not None else None,
+        unit=unit if value is not None else "",
+        threshold_from=origin if value is not None else "",
+        since=min(since, default=None) if state == "breach" else None,
+        reason=(chosen[0].reason if chosen else "no-data") if state == "unknown" else None,
+    )
+
+
+def condition(obj: Mapping[str, Any], type: str) -> dict[str, Any]:
+    """A condition of an object's status, {} when it is not there."""
+    for each in part(obj, "status").get("conditions") or ():
+        if each.get("type") == type:
+            return dict(each)
+    return {}
+
+
+def part(obj: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """A nested object, {} where the server left it out."""
+    found: Any = obj
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def number(obj: Mapping[str, Any], key: str, default: int = 0) -> int:
+    """A whole number of an object; Go leaves zeros out."""
+    value = obj.get(key)
+    return value if isinstance(value, int) else default
+
+
+def moment(text: object) -> datetime | None:
+    """A time as the API writes it; None when it is absent or unreadable."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector in the form of a query: ``app=api,tier in (a,b)``."""
+    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for each in selector.get("matchExpressions") or ():
+        key, operator, values = each.get("key"), each.get("operator"), ",".join(each.get("values") or ())
+        form = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        parts.append(str(form.get(operator, "")))
+    return ",".join(filter(None, parts))
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector matches labels; an empty one matches all."""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    for each in selector.get("matchExpressions") or ():
+        key, operator, values = each.get("key"), each.get("operator"), each.get("values") or ()
+        holds = {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }
+        if not holds.get(operator, False):
+            return False
+    return True
+
+
+def _found(kind: str, obj: dict[str, Any], path: str) -> Found:
+    return Found(kind, _name(obj), obj, selector_text(part(obj, "spec", "selector")), path)
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    return str(part(obj, "metadata").get("name", ""))
+
+
+def _known() -> str:
+    return ", ".join(KINDS)

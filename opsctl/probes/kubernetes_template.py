@@ -1,0 +1,132 @@
+"""What changed between two pod templates, in words. Values of environment variables are never shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opsctl.probes.kubernetes_scope import part
+
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_HASHES = ("pod-template-hash", "controller-revision-hash")
+_TOLD_APART = frozenset({"name", "image", "env", "envFrom", "resources"})
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Differences of two pod templates, the image first: ``image 1.14.2 -> 1.14.3``, ``env LOG_LEVEL changed``."""
+    told = list(_containers(old, new, "containers")) + list(_containers(old, new, "initContainers"))
+    told += _references(old, new)
+    told += _notes(old, new)
+    known = {"containers", "initContainers", "volumes"}
+    told += [f"{key} changed" for key in _unequal(part(old, "spec"), part(new, "spec")) if key not in known]
+    if not told and part(old, "spec").get("volumes") != part(new, "spec").get("volumes"):
+        told.append("volumes changed")
+    return sorted(told, key=lambda text: not text.startswith("image"))
+
+
+def images(template: Mapping[str, Any]) -> str:
+    """The images of a template, comma separated."""
+    return ", ".join(str(each.get("image", "")) for each in part(template, "spec").get("containers") or ())
+
+
+def _containers(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> Iterator[str]:
+    before = {each.get("name"): each for each in part(old, "spec").get(key) or ()}
+    after = {each.get("name"): each for each in part(new, "spec").get(key) or ()}
+    kind = "init container" if key == "initContainers" else "container"
+    for name in dict.fromkeys((*before, *after)):
+        if name not in before or name not in after:
+            yield f"{kind} {name} {'removed' if name in before else 'added'}"
+            continue
+        was, now = before[name], after[name]
+        of = f" of {kind} {name}" if len(before) > 1 or key == "initContainers" else ""
+        if was.get("image") != now.get("image"):
+            yield f"image{of} {_image_change(str(was.get('image', '')), str(now.get('image', '')))}"
+        yield from _environment(was, now, of)
+        yield from _resources(was, now, of)
+        for field in _unequal(was, now):
+            if field not in _TOLD_APART:
+                yield f"{field}{of} changed"
+
+
+def _image_change(was: str, now: str) -> str:
+    """Tags alone when the repository is the same."""
+    old_name, new_name = was.partition("@")[0], now.partition("@")[0]
+    old_repository, _, old_tag = old_name.rpartition(":")
+    new_repository, _, new_tag = new_name.rpartition(":")
+    same = bool(old_repository) and old_repository == new_repository and old_tag != new_tag
+    if same and "/" not in old_tag + new_tag:
+        return f"{old_tag} -> {new_tag}"
+    return f"{was} -> {now}"
+
+
+def _environment(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
+    before = {each.get("name"): each for each in was.get("env") or ()}
+    after = {each.get("name"): each for each in now.get("env") or ()}
+    for name in dict.fromkeys((*before, *after)):
+        if before.get(name) != after.get(name):
+            act = "changed" if name in before and name in after else "removed" if name in before else "added"
+            yield f"env {name}{of} {act}"
+    if was.get("envFrom") != now.get("envFrom") and not _unequal_references(was, now):
+        yield f"envFrom{of} changed"
+
+
+def _resources(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
+    for kind in ("limits", "requests"):
+        before, after = part(was, "resources", kind), part(now, "resources", kind)
+        for name in dict.fromkeys((*before, *after)):
+            if before.get(name) != after.get(name):
+                yield f"{name} {kind[:-1]}{of} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+
+
+def _named(template: Mapping[str, Any]) -> set[str]:
+    """ConfigMaps and Secrets a template refers to, by kind and name."""
+    spec = part(template, "spec")
+    names: set[str] = set()
+    for volume in spec.get("volumes") or ():
+        sources = [volume, *(part(volume, "projected").get("sources") or ())]
+        for source in sources:
+            config, secret = part(source, "configMap"), part(source, "secret")
+            if config:
+                names.add(f"ConfigMap {config.get('name')}")
+            if secret:
+                names.add(f"Secret {secret.get('secretName') or secret.get('name')}")
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        names |= _references_of(container)
+    return names
+
+
+def _references_of(container: Mapping[str, Any]) -> set[str]:
+    names = set()
+    for source in container.get("envFrom") or ():
+        for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+            if part(source, key):
+                names.add(f"{kind} {part(source, key).get('name')}")
+    return names
+
+
+def _unequal_references(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return _references_of(was) != _references_of(now)
+
+
+def _references(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    before, after = _named(old), _named(new)
+    return [f"{name} no longer used" for name in sorted(before - after)] + [
+        f"{name} now used" for name in sorted(after - before)
+    ]
+
+
+def _notes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    told = []
+    for name in _unequal(part(old, "metadata", "annotations"), part(new, "metadata", "annotations")):
+        if name == RESTARTED:
+            told.append("restarted")
+        elif name.startswith("checksum/"):
+            told.append(f"configuration changed ({name})")
+        else:
+            told.append(f"annotation {name} changed")
+    labels = _unequal(part(old, "metadata", "labels"), part(new, "metadata", "labels"))
+    return told + [f"label {name} changed" for name in labels if name not in _HASHES]
+
+
+def _unequal(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]

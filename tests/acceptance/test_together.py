@@ -1,0 +1,92 @@
+"""Two faults at once, innocent distractors, and sources that go away one after the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.acceptance.session import Session, confirmed, top, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs("prometheus", "alertmanager", "postgres", "redis"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    session = Session(tmp_path_factory.mktemp("lab"))
+    try:
+        session.lab_up()
+        yield session
+    finally:
+        session.lab_down()
+
+
+def parts(session):
+    return {p["part"]: p for p in session.opsctl("lab", "status", "-o", "json", check=(0,)).json()["parts"]}
+
+
+def test_loud_but_innocent_distractors_change_nothing(session):
+    session.opsctl("lab", "distract", "traffic", check=(0,))
+    session.opsctl("lab", "distract", "alert", check=(0,))
+    try:
+        for service in ("vritti", "amas"):
+            code, report = session.diagnose("high-latency", service)
+            assert (code, confirmed(report)) == (0, []), report["says"]
+    finally:
+        session.opsctl("lab", "heal", check=(0,))
+
+
+def test_two_faults_at_once_are_both_in_the_top_two(session):
+    session.opsctl("lab", "break", "kyrodb-slow", check=(0,))
+    session.opsctl("lab", "break", "embedding-slow", check=(0,))
+    try:
+        seen = []
+
+        def both():
+            seen[:] = [c["cause"] for c in session.diagnose("high-latency", "vritti")[1]["causes"][:2]]
+            return set(seen) == {"kyrodb-slow", "embedding-slow"}
+
+        until(30, both)
+        assert set(seen) == {"kyrodb-slow", "embedding-slow"}
+    finally:
+        session.opsctl("lab", "heal", check=(0,))
+    assert until(60, lambda: session.diagnose("high-latency", "vritti")[0] == 0)
+
+
+def test_without_prometheus_the_verdict_is_the_same_and_the_report_says_so(session):
+    session.opsctl("lab", "break", "kyrodb-slow", check=(0,))
+    with_prometheus = until(
+        40,
+        lambda: (lambda r: r if r[0] == 2 and top(r[1]) == "kyrodb-slow" else None)(
+            session.diagnose("high-latency", "vritti")
+        ),
+    )
+    assert with_prometheus, "the fault was not found with Prometheus"
+    os.kill(parts(session)["prometheus"]["pid"], signal.SIGKILL)
+    code, report = session.diagnose("high-latency", "vritti")
+    assert report["verdict"] == with_prometheus[1]["verdict"]
+    assert code == with_prometheus[0]
+    assert top(report) == "kyrodb-slow"
+    assert any("direct scrape" in note for note in report["notes"])
+    session.opsctl("lab", "heal", check=(0,))
+
+
+def test_postgres_unreachable_makes_that_part_unknown_and_leaves_the_rest(session):
+    code, report = session.diagnose("high-latency", "amas", "--postgres-url", "postgresql://nobody@127.0.0.1:9/danci")
+    assert code == 0, report["says"]
+    assert any("127.0.0.1:9" in u["says"] + u.get("address", "") for u in report["unknown"])
+    states = {f["id"]: f["state"] for f in report["findings"]}
+    assert states["postgres.lock-wait"] == "unknown"
+    assert states["signal.objective-broken"] == "ok"
+
+
+def test_all_sources_gone_is_unknown_never_healthy(session):
+    session.lab_down()
+    code, report = session.diagnose("high-latency", "vritti")
+    assert (code, report["verdict"]) == (3, "unknown")
+    assert confirmed(report) == []
