@@ -8,7 +8,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
 demo: ## start the embedded lab, break something, diagnose it, clean up
-	@sh .ci/demo
+	@bash .ci/demo
 
 test: ## everything that can be tested on this machine; says what could not
 	@bash .ci/test

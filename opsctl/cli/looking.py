@@ -75,7 +75,7 @@ def look(loaded: Loaded, request: Request) -> Result:
         since=since,
         total=total,
         each=min(total, max(5.0, parse_duration(profile.direct_pause) + 5.0)),
-        notes=tuple(settings.notes()),
+        notes=settings.notes(name),
         runbooks=tuple(find(dirs)),
     )
     report = diagnose(loaded, setting, parameters, progress=_progress())

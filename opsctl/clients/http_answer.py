@@ -74,7 +74,7 @@ def first_words(body: bytes, limit: int = _WORDS) -> str:
     text = body[:16384].decode("utf-8", "replace")
     title = _TITLE.search(text)
     plain = title.group(1) if title else _TAG.sub(" ", text)
-    plain = redact(printable(" ".join(plain.split())))
+    plain = redact(" ".join(printable(plain).split()))
     return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
 
 

@@ -80,8 +80,9 @@ class Exchange:
             raise CouldNotLook("timeout", says) from None
         except httpcore.ProxyError as error:
             raise _proxy_failure(str(error)) from None
-        except (httpcore.LocalProtocolError, httpx.InvalidURL, ValueError) as error:
-            says = f"the request for {name} cannot be written: {redact(printable(str(error)))}"
+        except (httpcore.LocalProtocolError, httpx.InvalidURL, ValueError):
+            # The library's own message would quote the header, which may be a credential.
+            says = f"the request for {name} cannot be sent: a header or the URL holds characters that are not allowed"
             raise CouldNotLook("bad-query", says) from None
 
     def _once(

@@ -69,13 +69,11 @@ def read_tail(
     lines = _split(data, whole=whole)
     first = _first_time(lines, until)
     if whole and (first is None or first > since) and len(data) < max_bytes:
-        older, older_whole = _rotated(where, shown, max_bytes - len(data), deadline, setting)
-        data_read = len(data) + len(older)
-        lines = _split(older, whole=older_whole) + lines
-        whole = older_whole
-    else:
-        data_read = len(data)
-    return _window(lines, shown, since, until, format in JSON_FORMATS, data_read, whole, deadline)
+        older, from_start = _rotated(where, shown, max_bytes - len(data), deadline, setting)
+        lines = (_split(older, whole=from_start) if older else []) + lines
+        whole = not older  # files older still may follow
+        data = older + data
+    return _window(lines, shown, since, until, format in JSON_FORMATS, len(data), whole, deadline)
 
 
 def _window(
@@ -147,32 +145,32 @@ def _end_of(where: Path, shown: str, limit: int, setting: str) -> tuple[bytes, b
 
 
 def _rotated(where: Path, shown: str, limit: int, deadline: float | None, setting: str) -> tuple[bytes, bool]:
-    """The end of the file that was rotated away last, if any. Never "whole": still older ones may follow."""
+    """The end of the file that was rotated away last, and whether it begins where that file begins."""
     plain = where.with_name(where.name + ".1")
     if plain.is_file():
-        return _end_of(plain, f"{shown}.1", limit, setting)[0], False
+        return _end_of(plain, f"{shown}.1", limit, setting)
     packed = where.with_name(where.name + ".1.gz")
     if packed.is_file():
-        return _reading(lambda: _end_of_gzip(packed, limit, deadline), f"{shown}.1.gz", setting), False
+        return _reading(lambda: _end_of_gzip(packed, limit, deadline), f"{shown}.1.gz", setting)
     return b"", True
 
 
-def _end_of_gzip(packed: Path, limit: int, deadline: float | None) -> bytes:
+def _end_of_gzip(packed: Path, limit: int, deadline: float | None) -> tuple[bytes, bool]:
     unzip = zlib.decompressobj(wbits=31)
     end = b""
     total = 0
     with packed.open("rb") as file:
         while (chunk := file.read(65536)) and total < _MAX_UNPACKED:
             if deadline is not None and time.monotonic() > deadline:
-                return b""
+                return b"", True
             try:
                 piece = unzip.decompress(chunk, _MAX_UNPACKED)
             except zlib.error:
-                return b""
+                return b"", True
             total += len(piece)
             end = (end + piece)[-limit:]
     # Cut short by the limit, the end is not the file's end: worth nothing for a window that ends now.
-    return end if total < _MAX_UNPACKED else b""
+    return (end, len(end) == total) if total < _MAX_UNPACKED else (b"", True)
 
 
 def _reading(read: Callable[[], T], shown: str, setting: str) -> T:

@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +124,7 @@ class PostgresReader:
     # --- inside ---
 
     @contextlib.contextmanager
-    def _turn(self, timeout: float) -> Any:
+    def _turn(self, timeout: float) -> Iterator[float]:
         until = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
             raise self._failure("timeout", f"the session at {self.address} was busy for {timeout:g} s")

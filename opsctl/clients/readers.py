@@ -29,14 +29,15 @@ class Readers:
     def __init__(self, resolve: Callable[[str], Endpoint]) -> None:
         self._resolve = resolve
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint of that name; raises NotConfigured."""
         return self._resolve(name)
 
     def _client(self, kind: str, name: str, make: Callable[[Endpoint], C]) -> C:
-        with self._lock:
+        # One lock per client: reading a secret can take its time, and must not hold up the other systems.
+        with self._locks.setdefault((kind, name), threading.Lock()):
             client = self._clients.get((kind, name))
             if client is None:
                 client = self._clients[(kind, name)] = make(self._resolve(name))
@@ -86,7 +87,7 @@ class Readers:
 
     def close(self) -> None:
         """Close what was opened; never raises."""
-        for client in self._clients.values():
+        for client in list(self._clients.values()):
             close = getattr(client, "close", None)
             if close is not None:
                 try:

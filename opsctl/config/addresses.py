@@ -27,14 +27,14 @@ def with_password(url: str, password: str) -> str:
     if "://" not in url:
         escaped = password.replace("\\", "\\\\").replace("'", "\\'")
         return f"{url} password='{escaped}'".strip()
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
     secret = quote(password, safe="")
-    if parts.scheme.startswith("postgres") and not (at and name):
-        query = f"{parts.query}&password={secret}" if parts.query else f"password={secret}"
-        return parts._replace(query=query).geturl()
-    return parts._replace(netloc=f"{name}:{secret}@{host}").geturl()
+    scheme, _, rest = url.partition("://")
+    ends = min((at for at in (rest.find(c) for c in "/?#") if at >= 0), default=len(rest))
+    user, _, host = rest[:ends].rpartition("@")
+    name = user.partition(":")[0]
+    if scheme.startswith("postgres") and not name:  # libpq wants a user where there is a password
+        return f"{url}{'&' if '?' in url else '?'}password={secret}"
+    return f"{scheme}://{name}:{secret}@{host}{rest[ends:]}"
 
 
 def origin(url: str) -> tuple[str, str, int | None]:

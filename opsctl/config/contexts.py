@@ -24,7 +24,7 @@ from opsctl.nearest import suggestion, unknown_name
 
 FILE = "opsctl.yaml"
 _LINE = re.compile(
-    r"""([\ufeff ]*["']?current-context["']?\s*:)[ \t]*(?:"[^"]*"|'[^']*'|[^#\s]*)([ \t]+\#.*?|[ \t]*)(\r?\n?)"""
+    r"""( *["']?current-context["']?\s*:)[ \t]*(?:"[^"]*"|'[^']*'|[^#\s]*)([ \t]+\#.*?|[ \t]*)(\r?\n?)"""
 )
 
 
@@ -141,7 +141,7 @@ def edited(text: str, name: str, path: Path) -> str:
     value = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name) else f'"{name}"'
     newline = "\r\n" if "\r\n" in text else "\n"
     if line is None:
-        head = re.match(r"(?:\ufeff?(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n|---[ \t]*\r?\n))*", text)
+        head = re.match(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n|---[ \t]*\r?\n)*", text)
         at = head.end() if head else 0
         new = f"{text[:at]}current-context: {value}{newline}{text[at:]}"
     else:
@@ -160,9 +160,8 @@ def edited(text: str, name: str, path: Path) -> str:
 
 def _edit(path: Path, name: str) -> None:
     text, info = read_text(path, "configuration file")
-    if path.read_bytes()[:3] == b"\xef\xbb\xbf":
-        text = "\ufeff" + text
-    _replace(path, edited(text, name, path), info.st_mode & 0o777, (info.st_uid, info.st_gid))
+    mark = "\ufeff" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else ""
+    _replace(path, mark + edited(text, name, path), info.st_mode & 0o777, (info.st_uid, info.st_gid))
 
 
 def _replace(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:

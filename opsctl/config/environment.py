@@ -27,6 +27,9 @@ class Chosen(NamedTuple):
     url: str
     setting: str
 
+    def __repr__(self) -> str:
+        return f"Chosen(…, by {self.setting})"
+
 
 def from_environment(name: str, environ: Mapping[str, str], own: str = "") -> Chosen | None:
     """The address that the environment gives for an endpoint; ``own``: the service's own variable, asked first.

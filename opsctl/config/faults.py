@@ -151,6 +151,8 @@ _WORDS: dict[Any, str] = {
 
 
 def _shape(kind: Any) -> type | None:
+    if typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
     origin = typing.get_origin(kind) or kind
     if origin in (list, tuple, set, frozenset):
         return list

@@ -195,21 +195,9 @@ class ServiceSpec(Part, frozen=True, kw_only=True):
     severities: dict[str, Severity] = {}
 
     def __post_init__(self) -> None:
-        from opsctl.durations import BadValue, parse_duration
-
-        for key, text in (
-            ("window", self.window),
-            ("for", self.for_),
-            ("scrape_interval", self.scrape_interval),
-            ("direct_pause", self.direct_pause),
-        ):
-            if text:
-                try:
-                    seconds = parse_duration(text)
-                except BadValue as error:
-                    raise ValueError(f"{key}: {error.sentence()}") from None
-                if seconds <= 0 and key != "for":
-                    raise ValueError(f"{key} must be longer than 0s")
+        for key in ("window", "for_", "scrape_interval", "direct_pause"):
+            if text := getattr(self, key):
+                _check_duration(key.rstrip("_"), text)
 
 
 class ContextSpec(Part, frozen=True, kw_only=True):
@@ -228,3 +216,14 @@ class ConfigFile(Part, frozen=True, kw_only=True):
 
     current_context: str = msgspec.field(name="current-context", default="")
     contexts: dict[Name, ContextSpec] = {}
+
+
+def _check_duration(key: str, text: str) -> None:
+    from opsctl.durations import BadValue, parse_duration
+
+    try:
+        seconds = parse_duration(text)
+    except BadValue as error:
+        raise ValueError(f"{key}: {error.sentence()}") from None
+    if seconds <= 0 and key != "for":
+        raise ValueError(f"{key} must be longer than 0s")

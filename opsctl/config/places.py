@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from opsctl.errors import ConfigError, UsageError
+from opsctl.errors import ConfigError
 
 SYSTEM = Path("/etc/opsctl")
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def runbook_dirs(flag: str | None, environ: Mapping[str, str] | None = None) -> 
     """Folders with runbooks, first one wins: ``--runbooks``, ``$OPSCTL_RUNBOOKS`` (several, joined as in ``PATH``),
     ``./runbooks``, the user's and the system's configuration folder, the built-in set.
 
-    Raises UsageError when the flag, ConfigError when the variable names no folder.
+    Raises ConfigError when the flag or the variable names no folder.
     """
     return [folder for folder, _ in runbook_places(flag, environ)]
 
@@ -57,21 +57,10 @@ def runbook_places(flag: str | None, environ: Mapping[str, str] | None = None) -
     environ = os.environ if environ is None else environ
     found: list[tuple[Path, str]] = []
     if flag is not None:
-        folder = Path(flag).expanduser()
-        if not folder.is_dir():
-            raise UsageError(f"--runbooks: there is no folder {shown(folder)}", remedy="Name an existing folder.")
-        found.append((folder, "--runbooks"))
-    for part in environ.get("OPSCTL_RUNBOOKS", "").split(os.pathsep):
-        if not part:
-            continue
-        folder = Path(part).expanduser()
-        if not folder.is_dir():
-            raise ConfigError(
-                f"there is no folder {shown(folder)}",
-                place="env OPSCTL_RUNBOOKS",
-                remedy="Name an existing folder or unset it.",
-            )
-        found.append((folder, "env OPSCTL_RUNBOOKS"))
+        found.append((_named(flag, "--runbooks", "Name an existing folder."), "--runbooks"))
+    for part in filter(None, environ.get("OPSCTL_RUNBOOKS", "").split(os.pathsep)):
+        setting = "env OPSCTL_RUNBOOKS"
+        found.append((_named(part, setting, "Name an existing folder or unset it."), setting))
     usual = [Path("runbooks"), *(folder / "runbooks" for folder in config_dirs(environ))]
     found += [(folder, "found") for folder in usual if folder.is_dir()]
     found.append((built_in(), "built-in"))
@@ -79,6 +68,13 @@ def runbook_places(flag: str | None, environ: Mapping[str, str] | None = None) -
     for folder, setting in found:
         unique.setdefault(folder.resolve(), (folder, setting))
     return list(unique.values())
+
+
+def _named(name: str, setting: str, remedy: str) -> Path:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {shown(folder)}", place=setting, remedy=remedy)
+    return folder
 
 
 def built_in() -> Path:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from opsctl.config import yamlcache
 from opsctl.config.addresses import holds_password
 from opsctl.config.faults import Path as Keys
 from opsctl.config.faults import dotted
 from opsctl.config.model import SECRETS
 from opsctl.config.places import shown
-from opsctl.config.yamlfile import load_yaml, wrong
+from opsctl.config.yamlfile import load_yaml, stat_file, wrong
 from opsctl.config.yamltext import Document
 from opsctl.errors import ConfigError
 
@@ -40,21 +41,37 @@ class SourceFile(NamedTuple):
 
 
 def read_source(path: Path, type: type[T], what: str) -> tuple[SourceFile, T]:
-    """Read a configuration file as ``type``. An empty file is one that sets nothing.
+    """Read a configuration file as ``type``. An empty file is one that sets nothing. One without secrets is cached.
 
     Raises ConfigError: whatever ``yamlfile`` refuses, and a literal secret in a file that others can read.
     """
-    document, info = load_yaml(path, what)
+    info = stat_file(path, what)
+    kept = yamlcache.recall(path, info, "document")
+    document = _unpacked(kept)
+    fresh = document is None
+    if document is None:
+        document, info = load_yaml(path, what)
     source = SourceFile(path, document)
     data = {} if document.data is None else document.data
     try:
         parsed = msgspec.convert(data, type)
     except msgspec.ValidationError as error:
         raise wrong(document, type, path, str(error)) from None
-    if info.st_mode & 0o077:
-        for keys in literal_secrets(data):
-            raise _exposed(source, keys, info)
+    secrets = next(literal_secrets(data), None)
+    if secrets is not None and info.st_mode & 0o077:
+        raise _exposed(source, secrets, info)
+    if fresh and secrets is None:
+        lines = [(list(keys), line) for keys, line in document.lines.items()]
+        yamlcache.keep(path, info, {"data": document.data, "lines": lines}, "document")
     return source, parsed
+
+
+def _unpacked(kept: Any) -> Document | None:
+    """A document from the cache; None for anything that does not look like one."""
+    try:
+        return Document(kept["data"], {tuple(keys): int(line) for keys, line in kept["lines"]})
+    except (TypeError, KeyError, ValueError):
+        return None
 
 
 def literal_secrets(value: Any, keys: Keys = ()) -> Iterator[Keys]:

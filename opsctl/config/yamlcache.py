@@ -1,8 +1,8 @@
-"""YAML already read, kept as msgpack: 100 runbooks load in milliseconds instead of a third of a second.
+"""YAML already read, kept as msgpack: 100 runbooks load in milliseconds, and the YAML library is not even imported.
 
 A file in the cache is only used when it is the user's own, nobody else can write it, and path, times, size and inode
-of the source are the ones it was made from. Anything else about it is ignored, never an error. Sources that not
-everybody may read are not cached: they may hold secrets.
+of the source are the ones it was made from. Anything else about it is ignored, never an error. What may hold a secret
+is not put here; callers see to that.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class _Entry(msgspec.Struct, array_like=True):
     data: Any
 
 
-def recall(path: Path, source: os.stat_result) -> Any:
-    """The plain data of a source, or MISSING."""
+def recall(path: Path, source: os.stat_result, kind: str = "data") -> Any:
+    """What was kept of a source, or MISSING. ``kind``: what of it, ``data`` or ``document``."""
     try:
-        descriptor = os.open(_file(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(_file(path, kind), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
@@ -48,12 +48,12 @@ def recall(path: Path, source: os.stat_result) -> Any:
     return entry.data
 
 
-def keep(path: Path, source: os.stat_result, data: Any) -> None:
-    """Write the plain data of a source. Failing is not an error: there is just no cache."""
-    if time.time() - max(source.st_mtime, source.st_ctime) < SETTLED or not source.st_mode & 0o004:
+def keep(path: Path, source: os.stat_result, data: Any, kind: str = "data") -> None:
+    """Keep plain data made of a source. Failing is not an error: there is just no cache."""
+    if time.time() - max(source.st_mtime, source.st_ctime) < SETTLED:
         return
     try:
-        file = _file(path)
+        file = _file(path, kind)
     except ConfigError:
         return
     draft = file.with_name(f".{file.name}.{os.getpid()}")
@@ -80,6 +80,6 @@ def _name(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - resolve() asks the disk for every part
 
 
-def _file(path: Path) -> Path:
-    name = _name(path)
-    return cache_dir() / "yaml" / f"{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}-{path.stem[:40]}.msgpack"
+def _file(path: Path, kind: str) -> Path:
+    mark = zlib.crc32(_name(path).encode("utf-8", "surrogateescape"))
+    return cache_dir() / "yaml" / f"{mark:08x}-{path.stem[:40]}.{kind}"

@@ -31,13 +31,13 @@ def read_struct(path: Path, type: type[T], *, what: str = "file", cached: bool =
     text, info = None, None
     data: Any = yamlcache.MISSING
     if cached:
-        info = _stat(path, what)
+        info = stat_file(path, what)
         data = yamlcache.recall(path, info)
     if data is yamlcache.MISSING:
         text, info = read_text(path, what)
         document = parse_text(text, path)
         data = document.data
-        if cached:
+        if cached and info.st_mode & 0o004:  # what not everybody may read may hold secrets
             yamlcache.keep(path, info, data)
     try:
         return msgspec.convert(data, type)
@@ -62,7 +62,7 @@ def parse_text(text: str, path: Path) -> Document:
 
 def read_text(path: Path, what: str = "file") -> tuple[str, os.stat_result]:
     """A text file of at most 1 MiB, and its stat. Raises ConfigError."""
-    _stat(path, what)  # before opening: a named pipe would wait for somebody to write to it
+    stat_file(path, what)  # before opening: a named pipe would wait for somebody to write to it
     try:
         with Path(path).open("rb") as file:
             info = os.fstat(file.fileno())
@@ -114,7 +114,8 @@ def unreadable(path: Path, error: Exception, what: str) -> ConfigError:
     return ConfigError(f"this {what} cannot be read: {reason}", place=shown(path))
 
 
-def _stat(path: Path, what: str) -> os.stat_result:
+def stat_file(path: Path, what: str) -> os.stat_result:
+    """The stat of a regular file. Raises ConfigError for anything else."""
     try:
         info = os.stat(path)  # noqa: PTH116 - for str paths too
     except (OSError, ValueError) as error:

@@ -38,6 +38,9 @@ class Document(NamedTuple):
     data: Any
     lines: dict[Path, int]
 
+    def __repr__(self) -> str:
+        return f"Document({len(self.lines)} keys)"  # the values may be secrets
+
     def line(self, path: Path) -> int:
         """The line of a path, or of its nearest known parent."""
         while path and path not in self.lines:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from opsctl.probes.kubernetes_scope import condition, moment, number, part
+from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
 
 _EXITS = {
     0: "it ended by itself, without an error",
@@ -46,15 +46,15 @@ class Container(NamedTuple):
 def of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
     """Every container of some pods, init containers first."""
     for pod in pods:
-        name = str(part(pod, "metadata").get("name", ""))
+        name = text(part(pod, "metadata"), "name")
         limits = {
-            each.get("name"): str(part(each, "resources", "limits").get("memory", ""))
+            text(each, "name"): str(part(each, "resources", "limits").get("memory", ""))
             for key in ("initContainers", "containers")
-            for each in part(pod, "spec").get(key) or ()
+            for each in parts(part(pod, "spec"), key)
         }
         for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
-            for status in part(pod, "status").get(key) or ():
-                yield _container(name, init, status, limits.get(status.get("name"), ""))
+            for status in parts(part(pod, "status"), key):
+                yield _container(name, init, status, limits.get(text(status, "name"), ""))
 
 
 def exit_meaning(container: Container) -> str:
@@ -79,16 +79,16 @@ def pod_problem(pod: Mapping[str, Any]) -> str:
     """Why a pod is not as it should be, "" when it is: the waiting reason of a container before the general words."""
     for container in of_pods([pod]):
         if container.waiting and container.waiting not in ("PodInitializing", "ContainerCreating"):
-            text = f"{container.label}: {container.waiting}"
-            return f"{text}: {container.message[:200]}" if container.message else text
+            says = f"{container.label}: {container.waiting}"
+            return f"{says}: {container.message[:200]}" if container.message else says
     placed = condition(pod, "PodScheduled")
     if placed.get("status") == "False":
-        return f"{placed.get('reason', 'not scheduled')}: {str(placed.get('message', ''))[:200]}"
+        return f"{text(placed, 'reason') or 'not scheduled'}: {text(placed, 'message')[:200]}"
     if is_ready(pod):
         return ""
     ready = condition(pod, "Ready")
-    words = [str(part(pod, "status").get("phase", "")), str(ready.get("reason", "not ready"))]
-    return ": ".join(filter(None, [*words, str(ready.get("message", ""))[:200]]))
+    words = [text(part(pod, "status"), "phase"), text(ready, "reason") or "not ready"]
+    return ": ".join(filter(None, [*words, text(ready, "message")[:200]]))
 
 
 def _container(pod: str, init: bool, status: Mapping[str, Any], limit: str) -> Container:
@@ -99,13 +99,13 @@ def _container(pod: str, init: bool, status: Mapping[str, Any], limit: str) -> C
     code = ended.get("exitCode")
     return Container(
         pod=pod,
-        name=str(status.get("name", "")),
+        name=text(status, "name"),
         init=init,
         ready=status.get("ready") is True,
         restarts=number(status, "restartCount"),
-        waiting=str(part(state, "waiting").get("reason", "")),
-        message=str(part(state, "waiting").get("message", "")),
-        reason=str(ended.get("reason", "")),
+        waiting=text(part(state, "waiting"), "reason"),
+        message=text(part(state, "waiting"), "message"),
+        reason=text(ended, "reason"),
         exit_code=code if isinstance(code, int) else None,
         ended=moment(ended.get("finishedAt")),
         memory_limit=limit,

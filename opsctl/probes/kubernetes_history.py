@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Seen, Value
-from opsctl.probes.kubernetes_scope import (
-    Found,
-    OfWorkload,
-    Row,
-    Scope,
-    condition,
-    merged,
-    moment,
-    part,
-    unknown_row,
-)
+from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, unknown_row
 from opsctl.probes.kubernetes_template import differences, images
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
@@ -90,21 +82,23 @@ def revisions(scope: Scope, found: Found) -> tuple[str, list[Revision]]:
     """The path asked, and the revisions that are kept, newest first."""
     resource = "replicasets" if found.kind == "Deployment" else "controllerrevisions"
     path = scope.path("apps", "v1", resource)
-    uid = part(found.object, "metadata").get("uid")
-    kept = []
-    for item in scope.list(path, found.selector).items:
-        owners = part(item, "metadata").get("ownerReferences") or ()
-        if any(owner.get("uid") == uid for owner in owners):
-            revision = _revision(item)
-            if revision is not None:
-                kept.append(revision)
-    return path, sorted(kept, key=lambda each: -each.number)
+    kept = kept_of(scope.list(path, found.selector).items, text(part(found.object, "metadata"), "uid"))
+    return path, kept
+
+
+def kept_of(items: Sequence[dict[str, Any]], owner: str) -> list[Revision]:
+    """The revisions that belong to the object with that uid, newest first. Pure."""
+    ours = [
+        item for item in items if any(o.get("uid") == owner for o in parts(part(item, "metadata"), "ownerReferences"))
+    ]
+    kept = [revision for item in ours if (revision := _revision(item)) is not None]
+    return sorted(kept, key=lambda each: -each.number)
 
 
 def rollouts(found: Found, kept: Sequence[Revision]) -> list[Rollout]:
     """The changes from each revision to the next, newest first. ``kept``: newest first. Pure."""
     done = []
-    for new, old in zip(kept, [*kept[1:], None], strict=True):
+    for new, old in zip_longest(kept, kept[1:]):
         if old is None:
             says = "created (first revision)" if new.number <= 1 else f"revision {new.number}; none before it is kept"
             done.append(Rollout(new.created, says, new))
@@ -149,10 +143,11 @@ def _revision(item: dict[str, Any]) -> Revision | None:
     meta = part(item, "metadata")
     created = moment(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
     if "data" in item or "revision" in item:  # a ControllerRevision
-        number, template = item.get("revision"), part(item, "data", "spec", "template")
+        revision, template = number(item, "revision", -1), part(item, "data", "spec", "template")
     else:
-        text = str(part(meta, "annotations").get(REVISION, ""))
-        number, template = (int(text) if text.isdigit() else None), part(item, "spec", "template")
-    if not isinstance(number, int):
-        return None
-    return Revision(number, str(meta.get("name", "")), created, template)
+        noted = text(part(meta, "annotations"), REVISION)
+        revision, template = (
+            (int(noted) if noted.isdecimal() and len(noted) < 16 else -1),
+            part(item, "spec", "template"),
+        )
+    return Revision(revision, text(meta, "name"), created, template) if revision >= 0 else None

@@ -9,17 +9,8 @@ from opsctl.durations import parse_duration
 from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Evidence, Seen, Value
 from opsctl.probes.kubernetes_containers import Container, exit_meaning, of_pods, pod_problem
-from opsctl.probes.kubernetes_scope import (
-    Found,
-    OfWorkload,
-    Row,
-    Scope,
-    merged,
-    number,
-    part,
-    present_only,
-    unknown_row,
-)
+from opsctl.probes.kubernetes_json import number, part
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
 from opsctl.probes.kubernetes_states import Pods, crash_loop, image_pull, not_ready, oom_killed, restarts, unschedulable
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
@@ -122,9 +113,9 @@ def values(group: Pods) -> list[Value]:
         shown.append(Value(name="desired", value=group.desired, unit="count"))
     for reason, count in group.failed.items():
         shown.append(Value(name="failed", value=count, unit="count", note=reason))
-    troubled = [(pod, text) for pod in group.active if (text := pod_problem(pod))]
-    for pod, text in troubled[:SHOWN]:
-        shown.append(Value(name="pod", value=text, labels={"pod": str(part(pod, "metadata").get("name", ""))}))
+    troubled = [(pod, problem) for pod in group.active if (problem := pod_problem(pod))]
+    for pod, problem in troubled[:SHOWN]:
+        shown.append(Value(name="pod", value=problem, labels={"pod": name_of(pod)}))
     if len(troubled) > SHOWN:
         shown.append(Value(name="more pods in trouble", value=len(troubled) - SHOWN, unit="count"))
     for container in restarting(group.active):

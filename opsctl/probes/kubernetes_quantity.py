@@ -14,7 +14,7 @@ _SUFFIXES = {
 def quantity(text: object) -> float | None:
     """The number of a quantity in its base unit (CPUs, bytes, count); None when it is absent or not one."""
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
+        return float(text) if abs(text) < 1e300 else None
     found = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         return None

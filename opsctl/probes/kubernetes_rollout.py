@@ -6,19 +6,8 @@ from typing import Any
 
 from opsctl.errors import CouldNotLook
 from opsctl.model import Seen, Value
-from opsctl.probes.kubernetes_scope import (
-    Found,
-    OfWorkload,
-    Row,
-    Scope,
-    condition,
-    merged,
-    moment,
-    number,
-    part,
-    present_only,
-    unknown_row,
-)
+from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, present_only, unknown_row
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -76,9 +65,9 @@ def values(found: Found) -> list[Value]:
     shown.append(Value(name="generation", value=generation, note=f"observed {number(status, 'observedGeneration')}"))
     if spec.get("paused"):
         shown.append(Value(name="paused", value=True))
-    for each in status.get("conditions") or ():
-        text = f"{each.get('status')} {each.get('reason', '')}".strip()
-        shown.append(Value(name=str(each.get("type")), value=text, note=str(each.get("message", ""))[:200]))
+    for each in parts(status, "conditions"):
+        state = f"{text(each, 'status')} {text(each, 'reason')}".strip()
+        shown.append(Value(name=text(each, "type"), value=state, note=text(each, "message")[:200]))
     manager = managed_by(found.object)
     if manager:
         shown.append(Value(name="managed_by", value=manager))
@@ -139,7 +128,7 @@ def _deployment(found: Found) -> Rows:
         since = moment(progressing.get("lastTransitionTime"))
         stuck = Row("breach", f"{found.subject}: no progress within its deadline of {limit} s; {counts}", since=since)
     elif failing.get("status") == "True" and desired:
-        why = f"{failing.get('reason', '')}: {str(failing.get('message', ''))[:300]}"
+        why = f"{text(failing, 'reason')}: {text(failing, 'message')[:300]}"
         since = moment(failing.get("lastTransitionTime"))
         stuck = Row("breach", f"{found.subject}: pods cannot be created, {why}", since=since)
     else:

@@ -10,20 +10,9 @@ import msgspec
 from opsctl.clients.kube_reads import collection
 from opsctl.errors import CouldNotLook
 from opsctl.model import Evidence, Seen, Value
+from opsctl.probes.kubernetes_json import condition, number, part, parts, selects, text
 from opsctl.probes.kubernetes_quantity import quantity
-from opsctl.probes.kubernetes_scope import (
-    Found,
-    OfWorkload,
-    Row,
-    Scope,
-    condition,
-    merged,
-    number,
-    part,
-    present_only,
-    selects,
-    unknown_row,
-)
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -116,7 +105,7 @@ def _autoscalers(scope: Scope, found: Sequence[Found]) -> Looked:
             name="autoscaler",
             value=number(part(item, "status"), "currentReplicas"),
             unit="count",
-            labels={"name": str(part(item, "metadata").get("name", "")), "workload": each.subject},
+            labels={"name": name_of(item), "workload": each.subject},
             note=f"minimum {number(part(item, 'spec'), 'minReplicas', 1)}, "
             f"maximum {number(part(item, 'spec'), 'maxReplicas')}. {conditions_text(item, version)}".strip(),
         )
@@ -128,37 +117,38 @@ def _autoscalers(scope: Scope, found: Sequence[Found]) -> Looked:
     return _worst(rows), evidence
 
 
-def hpa_row(found: Found, item: Mapping[str, Any], version: str) -> Row:
+def hpa_row(found: Found, item: dict[str, Any], version: str) -> Row:
     """One autoscaler: at its maximum or not, and whether it wants more. Pure."""
-    name = str(part(item, "metadata").get("name", ""))
+    name = name_of(item)
     maximum = number(part(item, "spec"), "maxReplicas")
     current = number(part(item, "status"), "currentReplicas")
     says = f"autoscaler {name} of {found.subject} has {current} of at most {maximum} replicas"
-    conditions = {each.get("type"): each for each in hpa_conditions(item, version)}
+    conditions = {text(each, "type"): each for each in hpa_conditions(item, version)}
     limited = conditions.get("ScalingLimited", {})
     if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas":
         says += " and wants more"
     active = conditions.get("ScalingActive", {})
     if active.get("status") == "False":
-        says += f"; it does not scale ({active.get('reason')}: {str(active.get('message', ''))[:200]})"
+        says += f"; it does not scale ({text(active, 'reason')}: {text(active, 'message')[:200]})"
     return Row("breach" if maximum and current >= maximum else "ok", says, measured=current)
 
 
 def hpa_conditions(item: Mapping[str, Any], version: str) -> list[dict[str, Any]]:
     """An autoscaler's conditions; v1 keeps them as JSON in an annotation."""
     if version != "v1":
-        return list(part(item, "status").get("conditions") or ())
-    text = part(item, "metadata", "annotations").get(_V1_CONDITIONS)
+        return parts(part(item, "status"), "conditions")
+    noted = text(part(item, "metadata", "annotations"), _V1_CONDITIONS)
     try:
-        found = msgspec.json.decode(text) if isinstance(text, str) else []
-    except msgspec.DecodeError:
+        return parts({"conditions": msgspec.json.decode(noted)} if noted else {}, "conditions")
+    except (msgspec.DecodeError, RecursionError):
         return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def conditions_text(item: Mapping[str, Any], version: str) -> str:
     """``ScalingLimited True TooManyReplicas, …``."""
-    shown = (f"{c.get('type')} {c.get('status')} {c.get('reason', '')}".strip() for c in hpa_conditions(item, version))
+    shown = (
+        f"{text(c, 'type')} {text(c, 'status')} {text(c, 'reason')}".strip() for c in hpa_conditions(item, version)
+    )
     return ", ".join(shown)
 
 
@@ -172,7 +162,7 @@ def _budgets(scope: Scope, found: Sequence[Found]) -> Looked:
     ours = [(each, item) for each in found for item in items if covers(item, each, version)]
     rows = [pdb_row(each, item) for each, item in ours]
     for each in found:
-        names = [str(part(item, "metadata").get("name", "")) for one, item in ours if one is each]
+        names = [name_of(item) for one, item in ours if one is each]
         if len(names) > 1:
             says = f"{len(names)} disruption budgets cover {each.subject} ({', '.join(names)}): every eviction fails"
             rows.append(Row("breach", says))
@@ -181,7 +171,7 @@ def _budgets(scope: Scope, found: Sequence[Found]) -> Looked:
             name="disruptions allowed",
             value=number(part(item, "status"), "disruptionsAllowed"),
             unit="count",
-            labels={"name": str(part(item, "metadata").get("name", "")), "workload": each.subject},
+            labels={"name": name_of(item), "workload": each.subject},
         )
         for each, item in ours
     ]
@@ -201,9 +191,9 @@ def covers(item: Mapping[str, Any], found: Found, version: str) -> bool:
     return selects(selector, part(found.object, "spec", "template", "metadata", "labels"))
 
 
-def pdb_row(found: Found, item: Mapping[str, Any]) -> Row:
+def pdb_row(found: Found, item: dict[str, Any]) -> Row:
     """One disruption budget. Pure."""
-    name, status = part(item, "metadata").get("name", ""), part(item, "status")
+    name, status = name_of(item), part(item, "status")
     healthy, wanted = number(status, "currentHealthy"), number(status, "desiredHealthy")
     allowed, expected = number(status, "disruptionsAllowed"), number(status, "expectedPods")
     says = (
@@ -213,7 +203,7 @@ def pdb_row(found: Found, item: Mapping[str, Any]) -> Row:
         return Row("unknown", f"disruption budget {name} was not judged yet by its controller", reason="no-data")
     problem = condition(item, "DisruptionAllowed")
     if problem.get("reason") == "SyncFailed":
-        says += f"; {str(problem.get('message', ''))[:200]}"
+        says += f"; {text(problem, 'message')[:200]}"
     return Row("breach" if expected and not allowed else "ok", says)
 
 
@@ -223,7 +213,7 @@ def _quotas(scope: Scope, above: float) -> Looked:
     rows: list[Row] = []
     values: list[Value] = []
     for item in listed.items:
-        name = str(part(item, "metadata").get("name", ""))
+        name = name_of(item)
         hard, used = part(item, "status", "hard"), part(item, "status", "used")
         for resource in sorted(hard):
             limit, taken = quantity(hard[resource]), quantity(used.get(resource))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsctl.clients.kube_reads import collection
 from opsctl.errors import CouldNotLook, NotConfigured, Reason
 from opsctl.model import Evidence, Finding, State, Unknown, Value
+from opsctl.probes.kubernetes_json import part, selector_text, text
 from opsctl.probes.look import Look
 from opsctl.probes.registry import Params
 from opsctl.services.model import Workload
@@ -97,7 +98,7 @@ class Scope:
         if not items:
             says = f"no {wanted.kind} in namespace {self.namespace} has the labels {wanted.selector}"
             raise CouldNotLook("not-found", says, address=self.source, setting=self.reader.setting)
-        return [_found(wanted.kind, item, f"{path}/{_name(item)}") for item in items]
+        return [_found(wanted.kind, item, f"{path}/{name_of(item)}") for item in items]
 
     def find_for_pods(self, wanted: Workload) -> Sequence[Found]:
         """As ``find``; a label selector is taken as that of the pods (as ``kubectl get pods -l`` does)."""
@@ -174,77 +175,13 @@ def merged(
     )
 
 
-def condition(obj: Mapping[str, Any], type: str) -> dict[str, Any]:
-    """A condition of an object's status, {} when it is not there."""
-    for each in part(obj, "status").get("conditions") or ():
-        if each.get("type") == type:
-            return dict(each)
-    return {}
-
-
-def part(obj: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """A nested object, {} where the server left it out."""
-    found: Any = obj
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def number(obj: Mapping[str, Any], key: str, default: int = 0) -> int:
-    """A whole number of an object; Go leaves zeros out."""
-    value = obj.get(key)
-    return value if isinstance(value, int) else default
-
-
-def moment(text: object) -> datetime | None:
-    """A time as the API writes it; None when it is absent or unreadable."""
-    if not isinstance(text, str):
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def selector_text(selector: Mapping[str, Any]) -> str:
-    """A LabelSelector in the form of a query: ``app=api,tier in (a,b)``."""
-    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for each in selector.get("matchExpressions") or ():
-        key, operator, values = each.get("key"), each.get("operator"), ",".join(each.get("values") or ())
-        form = {
-            "In": f"{key} in ({values})",
-            "NotIn": f"{key} notin ({values})",
-            "Exists": key,
-            "DoesNotExist": f"!{key}",
-        }
-        parts.append(str(form.get(operator, "")))
-    return ",".join(filter(None, parts))
-
-
-def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector matches labels; an empty one matches all."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    for each in selector.get("matchExpressions") or ():
-        key, operator, values = each.get("key"), each.get("operator"), each.get("values") or ()
-        holds = {
-            "In": labels.get(key) in values,
-            "NotIn": labels.get(key) not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }
-        if not holds.get(operator, False):
-            return False
-    return True
-
-
 def _found(kind: str, obj: dict[str, Any], path: str) -> Found:
-    return Found(kind, _name(obj), obj, selector_text(part(obj, "spec", "selector")), path)
+    return Found(kind, name_of(obj), obj, selector_text(part(obj, "spec", "selector")), path)
 
 
-def _name(obj: Mapping[str, Any]) -> str:
-    return str(part(obj, "metadata").get("name", ""))
+def name_of(obj: dict[str, Any]) -> str:
+    """An object's name."""
+    return text(part(obj, "metadata"), "name")
 
 
 def _known() -> str:

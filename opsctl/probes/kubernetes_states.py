@@ -9,7 +9,8 @@ from typing import Any
 
 from opsctl.durations import format_duration
 from opsctl.probes.kubernetes_containers import Container, exit_meaning, is_ready, of_pods, pod_problem
-from opsctl.probes.kubernetes_scope import Row, condition, moment, part
+from opsctl.probes.kubernetes_json import condition, moment, part, text
+from opsctl.probes.kubernetes_scope import Row
 
 PULL_REASONS = frozenset(
     {
@@ -49,7 +50,7 @@ class Pods:
         staying = [pod for pod in pods if not part(pod, "metadata").get("deletionTimestamp")]
         self.active = [pod for pod in staying if part(pod, "status").get("phase") not in ("Succeeded", "Failed")]
         ended = [pod for pod in staying if part(pod, "status").get("phase") == "Failed"]
-        self.failed = Counter(str(part(pod, "status").get("reason", "Failed")) for pod in ended)
+        self.failed = Counter(text(part(pod, "status"), "reason") or "Failed" for pod in ended)
         self.ready = [pod for pod in self.active if is_ready(pod)]
         self.containers = list(of_pods(self.active))
         self.restarted = sorted(
@@ -116,7 +117,7 @@ def unschedulable(pods: Pods) -> Row:
     if not found:
         return pods.clear("every pod has a node")
     placed = condition(found[0], "PodScheduled")
-    why = f"{placed.get('reason', '')}: {str(placed.get('message', ''))[:300]}".strip(": ")
+    why = f"{text(placed, 'reason')}: {text(placed, 'message')[:300]}".strip(": ")
     says = f"{len(found)} of {len(pods.active)} pods of {pods.subject} find no node: {why}"
     since = [at for pod in found if (at := moment(condition(pod, "PodScheduled").get("lastTransitionTime")))]
     return Row("breach", says, measured=len(found), since=min(since, default=None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsctl.probes.kubernetes_scope import part
+from opsctl.probes.kubernetes_json import part, parts, text
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _HASHES = ("pod-template-hash", "controller-revision-hash")
@@ -21,17 +21,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     told += [f"{key} changed" for key in _unequal(part(old, "spec"), part(new, "spec")) if key not in known]
     if not told and part(old, "spec").get("volumes") != part(new, "spec").get("volumes"):
         told.append("volumes changed")
-    return sorted(told, key=lambda text: not text.startswith("image"))
+    return sorted(told, key=lambda told: not told.startswith("image"))
 
 
 def images(template: Mapping[str, Any]) -> str:
     """The images of a template, comma separated."""
-    return ", ".join(str(each.get("image", "")) for each in part(template, "spec").get("containers") or ())
+    return ", ".join(text(each, "image") for each in parts(part(template, "spec"), "containers"))
 
 
 def _containers(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> Iterator[str]:
-    before = {each.get("name"): each for each in part(old, "spec").get(key) or ()}
-    after = {each.get("name"): each for each in part(new, "spec").get(key) or ()}
+    before = {text(each, "name"): each for each in parts(part(old, "spec"), key)}
+    after = {text(each, "name"): each for each in parts(part(new, "spec"), key)}
     kind = "init container" if key == "initContainers" else "container"
     for name in dict.fromkeys((*before, *after)):
         if name not in before or name not in after:
@@ -40,7 +40,7 @@ def _containers(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> Ite
         was, now = before[name], after[name]
         of = f" of {kind} {name}" if len(before) > 1 or key == "initContainers" else ""
         if was.get("image") != now.get("image"):
-            yield f"image{of} {_image_change(str(was.get('image', '')), str(now.get('image', '')))}"
+            yield f"image{of} {_image_change(text(was, 'image'), text(now, 'image'))}"
         yield from _environment(was, now, of)
         yield from _resources(was, now, of)
         for field in _unequal(was, now):
@@ -60,8 +60,8 @@ def _image_change(was: str, now: str) -> str:
 
 
 def _environment(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
-    before = {each.get("name"): each for each in was.get("env") or ()}
-    after = {each.get("name"): each for each in now.get("env") or ()}
+    before = {text(each, "name"): each for each in parts(was, "env")}
+    after = {text(each, "name"): each for each in parts(now, "env")}
     for name in dict.fromkeys((*before, *after)):
         if before.get(name) != after.get(name):
             act = "changed" if name in before and name in after else "removed" if name in before else "added"
@@ -82,22 +82,22 @@ def _named(template: Mapping[str, Any]) -> set[str]:
     """ConfigMaps and Secrets a template refers to, by kind and name."""
     spec = part(template, "spec")
     names: set[str] = set()
-    for volume in spec.get("volumes") or ():
-        sources = [volume, *(part(volume, "projected").get("sources") or ())]
+    for volume in parts(spec, "volumes"):
+        sources = [volume, *parts(part(volume, "projected"), "sources")]
         for source in sources:
             config, secret = part(source, "configMap"), part(source, "secret")
             if config:
                 names.add(f"ConfigMap {config.get('name')}")
             if secret:
                 names.add(f"Secret {secret.get('secretName') or secret.get('name')}")
-    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+    for container in [*parts(spec, "containers"), *parts(spec, "initContainers")]:
         names |= _references_of(container)
     return names
 
 
 def _references_of(container: Mapping[str, Any]) -> set[str]:
     names = set()
-    for source in container.get("envFrom") or ():
+    for source in parts(container, "envFrom"):
         for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
             if part(source, key):
                 names.add(f"{kind} {part(source, key).get('name')}")

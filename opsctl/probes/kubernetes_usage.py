@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from opsctl.errors import CouldNotLook
 from opsctl.model import Seen, Value
+from opsctl.probes.kubernetes_json import moment, part, parts, text
 from opsctl.probes.kubernetes_quantity import binary, cpus, quantity
-from opsctl.probes.kubernetes_scope import OfWorkload, Row, Scope, merged, moment, part, present_only, unknown_row
+from opsctl.probes.kubernetes_scope import OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -70,7 +71,7 @@ def usage(look: Look, params: Usage) -> Seen:
                 rows[MEMORY].append(judge(found.subject, "memory", memory, params.above, binary, cut))
                 values = [*_values("cpu", "cpus", cpu), *_values("memory", "bytes", memory)]
                 values.append(Value(name="measured pods", value=len(fresh), unit="count", note=f"of {len(pods.items)}"))
-                window = str(fresh[0].get("window", ""))
+                window = text(fresh[0], "window")
                 evidence.append(scope.evidence(f"usage of {found.subject}", path, values, found.selector, window))
         except CouldNotLook as failure:
             failure = _without_metrics_server(failure)
@@ -81,20 +82,20 @@ def usage(look: Look, params: Usage) -> Seen:
     return Seen(evidence=tuple(evidence), findings=findings)
 
 
-def measures(told: Sequence[Mapping[str, Any]], pods: Sequence[Mapping[str, Any]], resource: str) -> list[Measure]:
+def measures(told: Sequence[dict[str, Any]], pods: Sequence[dict[str, Any]], resource: str) -> list[Measure]:
     """Usage joined with the limit of the same container, the largest share first. Pure."""
     limits = {
-        (part(pod, "metadata").get("name"), each.get("name")): quantity(part(each, "resources", "limits").get(resource))
+        (name_of(pod), text(each, "name")): quantity(part(each, "resources", "limits").get(resource))
         for pod in pods
-        for each in part(pod, "spec").get("containers") or ()
+        for each in parts(part(pod, "spec"), "containers")
     }
     found = []
     for item in told:
-        pod = str(part(item, "metadata").get("name", ""))
-        for each in item.get("containers") or ():
+        pod = name_of(item)
+        for each in parts(item, "containers"):
             used = quantity(part(each, "usage").get(resource))
             if used is not None:
-                name = str(each.get("name", ""))
+                name = text(each, "name")
                 found.append(Measure(pod, name, used, limits.get((pod, name))))
     return sorted(found, key=lambda m: -(m.share or 0.0))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from opsctl.clients.postgres_errors import SlotsFull
-from opsctl.durations import format_quantity, parse_quantity
+from opsctl.durations import format_quantity, parse_with_unit
 from opsctl.errors import CouldNotLook
 from opsctl.model import Evidence, Finding, Seen, Value
 from opsctl.probes.look import Look
@@ -84,11 +84,10 @@ def bound(value: str | float, slots: int) -> float:
     """How many used slots ``90%``, ``0.9``, ``45`` or ``5 left`` means. Raises ValueError."""
     if isinstance(value, str) and (left := re.fullmatch(r"\s*(\d+)\s*left\s*", value)):
         return float(slots - int(left[1]))
-    share = isinstance(value, str) and "%" in value
-    number = parse_quantity(value, "ratio" if share else "")
-    if number < 0:
+    number, unit = parse_with_unit(value)
+    if number < 0 or unit not in ("", "ratio"):
         raise ValueError(f"{value} is not a number of slots")
-    return number * slots if share or number <= 1 else number
+    return number * slots if unit == "ratio" or number <= 1 else number
 
 
 @probe(

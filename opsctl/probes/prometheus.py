@@ -17,6 +17,10 @@ from opsctl.probes.registry import NoParams, probe
 
 _SHOWN = 5  # targets or rules named in a sentence
 
+# Failures of the first question that the next ones would meet too: a server that hangs is asked once.
+_GONE = ("unresolved", "refused", "timeout", "closed", "tls", "unauthorized", "throttled", "server-error", "bad-answer",
+         "missing-library")  # fmt: skip
+
 _EMITS = {
     "prometheus.target-down": "Prometheus cannot scrape a target of this service.",
     "prometheus.rule-failing": "A rule's last evaluation failed: its alerts cannot fire.",
@@ -72,11 +76,11 @@ def self_(look: Look, params: NoParams) -> Seen:
     else:
         expr = f"up{{{_matchers(look)}}}"
         part("prometheus.target-down", expr, lambda: _up_then(look, reader, expr, limit()), _targets(look, past=True))
-    if not failures or failures[0].reason in ("not-found", "unsupported", "forbidden", "no-history", "no-data"):
+    if not failures or failures[0].reason not in _GONE:
         part("prometheus.rule-failing", "/api/v1/rules", rules, lambda seen: seen)
         part("prometheus.reload-failed", "/api/v1/status/runtimeinfo", lambda: reader.runtimeinfo(limit()), state)
     if len(failures) == len(findings):
-        # Nothing was seen: one answer "unknown" for the whole, and a server that hangs is asked once.
+        # Nothing was seen: one answer "unknown" for the whole.
         raise failures[0]
     return Seen(evidence=tuple(evidence), findings=tuple(findings), changes=tuple(changes))
 
@@ -196,7 +200,7 @@ def _changes(info: RuntimeInfo, reader: PrometheusReader, look: Look) -> list[Ch
     if started and started <= look.moment:
         found.append(Change(at=started, system="prometheus", subject=reader.address, says="started", source=source))
     # At its start it loads its configuration too: that is one change, not two.
-    if loaded and loaded <= look.moment and not (started and (loaded - started).total_seconds() < 5):
+    if loaded and loaded <= look.moment and not (started and (loaded - started).total_seconds() < 2):
         says = "configuration loaded"
         found.append(Change(at=loaded, system="prometheus", subject=reader.address, says=says, source=source))
     return found

@@ -97,13 +97,17 @@ def _order(profile: Profile, objective: Objective, path: Path) -> Iterator[Fault
     """Holes between bands, and severities that fall while the value gets worse; bands below and above apart."""
     read = list(zip(_intervals(profile, objective), objective.bands, strict=True))
     rising = sorted(((found, band) for found, band in read if band.below is None), key=lambda pair: pair[0])
-    falling = sorted(((found, band) for found, band in read if band.below is not None), reverse=True, key=lambda p: p[0])
+    falling = sorted(
+        ((found, band) for found, band in read if band.below is not None), reverse=True, key=lambda p: p[0]
+    )
     for group in (rising, falling):
         for low, high in bands.gaps([found for found, _ in group]):
             says = f"objective {objective.id}: no band holds values between {low:g} and {high:g}"
             yield Fault("warning", path, says)
         for (_, milder), (_, worse) in pairwise(group):
-            first, second = (_ORDER.get(profile.severities.get(band.severity, ""), 0) for band in (milder, worse))
+            first, second = (
+                _ORDER.get(profile.severities.get(band.severity, band.severity), 0) for band in (milder, worse)
+            )
             if first and second and first < second:
                 says = f"objective {objective.id}: the worse value has the milder severity {worse.severity}"
                 yield Fault("warning", path, says)

@@ -82,15 +82,17 @@ def _signal(profile: Profile, name: str, signal: Signal) -> Iterator[Fault]:
     for says in wrong:
         yield Fault("error", path, f"signal {name}: {says}")
     if signal.unit and signal.unit not in names.UNITS and not re.fullmatch(names.UNIT_PATTERN, signal.unit):
-        yield Fault("error", path, f"signal {name}: unknown unit {signal.unit}{_hint(signal.unit, names.UNITS)}")
+        yield Fault(
+            "error", (*path, "unit"), f"signal {name}: unknown unit {signal.unit}{_hint(signal.unit, names.UNITS)}"
+        )
     if signal.window:
-        yield from _duration(signal.window, path, positive=True)
+        yield from _duration(signal.window, (*path, "window"), positive=True)
     if signal.promql is not None:
         from opsctl.signals.promql import check_promql
 
         broken = check_promql(signal.promql)
         if broken is not None:
-            yield Fault("error", path, f"signal {name}: the PromQL does not parse: {broken}")
+            yield Fault("error", (*path, "promql"), f"signal {name}: the PromQL does not parse: {broken}")
     if not wrong:
         yield from _short_window(profile, name, signal)
 
@@ -118,7 +120,7 @@ def _objective(profile: Profile, objective: Objective, path: Path) -> Iterator[F
     if not objective.runbook and objective.kind == "alert":
         yield Fault("error", path, f"{name} decides no runbook: name one, or make it a target")
     signal = profile.signals.get(objective.signal)
-    yield from _known("signal", objective.signal, profile.signals, path)
+    yield from _known("signal", objective.signal, profile.signals, (*path, "signal"))
     if not objective.bands:
         yield Fault("error", path, f"{name} has no band")
     unit = "" if signal is None or problems(signal) else unit_for(signal).base
@@ -131,7 +133,7 @@ def _objective(profile: Profile, objective: Objective, path: Path) -> Iterator[F
             yield Fault("error", where, f"{name}: {error}")
         yield from _duration(band.for_, where)
         if band.severity:
-            yield from _known("severity", band.severity, profile.severities, where)
+            yield from _known("severity", band.severity, _severities(profile), where)
         elif objective.kind == "alert":
             yield Fault("error", where, f"{name}: the band has no severity")
     if len(read) == len(objective.bands):
@@ -142,14 +144,14 @@ def _objective(profile: Profile, objective: Objective, path: Path) -> Iterator[F
 
 def _symptom(profile: Profile, symptom: Symptom, path: Path) -> Iterator[Fault]:
     if symptom.log:
-        yield from _known("log", symptom.log, profile.logs, path)
+        yield from _known("log", symptom.log, profile.logs, (*path, "log"))
     if symptom.endpoint:
-        yield from _known("endpoint", symptom.endpoint, profile.endpoints, path)
+        yield from _known("endpoint", symptom.endpoint, profile.endpoints, (*path, "endpoint"))
     if symptom.signal:
-        yield from _known("signal", symptom.signal, profile.signals, path)
+        yield from _known("signal", symptom.signal, profile.signals, (*path, "signal"))
     for severity in (symptom.severity, *(band.severity for band in symptom.bands)):
         if severity:
-            yield from _known("severity", severity, profile.severities, path)
+            yield from _known("severity", severity, _severities(profile), path)
     if symptom.within:
         yield from _duration(symptom.within, path, positive=True)
     if not symptom.runbook:
@@ -176,7 +178,7 @@ def _rest(profile: Profile) -> Iterator[Fault]:
     for index, step in enumerate(profile.escalation):
         yield from _duration(step.after, ("escalation", index))
         if step.severity:
-            yield from _known("severity", step.severity, profile.severities, ("escalation", index))
+            yield from _known("severity", step.severity, _severities(profile), ("escalation", index))
     for name, category in profile.categories.items():
         if category.respond_within:
             yield from _duration(category.respond_within, ("categories", name))
@@ -185,6 +187,11 @@ def _rest(profile: Profile) -> Iterator[Fault]:
     for name, (low, high) in profile.baselines.items():
         if low > high:
             yield Fault("error", ("baselines", name), f"baseline {name}: low {low:g} is above high {high:g}")
+
+
+def _severities(profile: Profile) -> list[str]:
+    """The service's words; the common scale stands for itself."""
+    return [*profile.severities, "sev1", "sev2", "sev3", "sev4"]
 
 
 def _known(kind: str, name: str, known: Iterable[str], path: Path) -> Iterator[Fault]:

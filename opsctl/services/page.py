@@ -11,6 +11,7 @@ from opsctl.services.resolve import Placed
 from opsctl.services.words import band_says, runbooks_of, signal_says, unit_of_signal
 
 Heading = Callable[[str], str]
+_GLUE = "\x1f"  # keeps a short cell in one piece while wrapping
 WIDEST = 44  # a column wider than this pushes the rest of its own line only
 
 
@@ -137,7 +138,8 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Rows as lines, columns aligned as far as they are not too wide, wrapped under the second column."""
+    """Rows as lines: columns aligned as far as they are not too wide; a row that is too long is wrapped between its
+    cells, or inside a long one, under the second column."""
     columns = max((len(row) for row in rows), default=0)
     widths = [
         max((len(row[i]) for row in rows if len(row) > i + 1 and len(row[i]) <= WIDEST), default=0)
@@ -147,16 +149,12 @@ def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     lines: list[str] = []
     for row in rows:
         line = "  " + "  ".join(f"{cell:<{widths[i]}}" for i, cell in enumerate(row)).rstrip()
-        if len(line) > width:
-            wrapped = textwrap.wrap(
-                line,
-                width,
-                subsequent_indent=hanging,
-                break_long_words=False,
-                break_on_hyphens=False,
-                drop_whitespace=True,
-            )
-            lines += wrapped
-        else:
+        if len(line) <= width:
             lines.append(line)
+            continue
+        first, *rest = row
+        whole = [cell.replace(" ", _GLUE) if len(cell) <= WIDEST else cell for cell in rest if cell]
+        text = "  " + "  ".join((f"{first:<{widths[0]}}", *whole)).rstrip()
+        wrapped = textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+        lines += [part.replace(_GLUE, " ") for part in wrapped]
     return lines

@@ -15,7 +15,7 @@ from opsctl.errors import Reason
 from opsctl.signals.exposition import Page, Picker, pairs, unescaped, well_formed
 from opsctl.signals.histogram import quantile
 from opsctl.signals.model import Row, Signal
-from opsctl.signals.outcome import Outcome, settle
+from opsctl.signals.outcome import MISSING_PART, Outcome, settle
 from opsctl.signals.shape import Source, events_of, histogram_of, kind_of, min_count_of, sources, unit_for
 
 Key = tuple[str, ...]
@@ -60,9 +60,11 @@ def evaluate(signal: Signal, scrapes: Scrapes, *, window: float) -> Outcome:
     except _Absent as absent:
         return Outcome(reason=absent.reason, says=absent.says)
     skipped = {m: n for m in metrics if (n := scrapes.second.skipped.get(m, 0))}
+    part = sources(signal.ratio.of, signal) if signal.ratio is not None else ()
+    missing = (MISSING_PART,) if part and not any(scrapes.second.has(source.metric) for source in part) else ()
     notes = tuple(f"{n} {'line' if n == 1 else 'lines'} of {m} could not be read" for m, n in skipped.items())
     settled = settle(rows, least=min_count_of(signal), window=scrapes.elapsed)
-    return settled._replace(notes=(*settled.notes, *notes))
+    return settled._replace(notes=(*settled.notes, *(missing if settled.rows else ()), *notes))
 
 
 def _rows(signal: Signal, kind: str, scrapes: Scrapes, window: float) -> tuple[list[Row], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -47,3 +47,13 @@ class Once(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - raised again in every thread that waits
             self._error = error
         self._done.set()
+
+
+def side_by_side(calls: Sequence[Callable[[], T]], deadline: float | None = None) -> list[T]:
+    """Results of calls that wait for servers, run at the same time. Raises the first failure, or TimeoutError."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    running = [Once(call) for call in calls]
+    for one in running:
+        one.start()
+    return [one.get(deadline) for one in running]

@@ -10,6 +10,8 @@ from opsctl.durations import format_duration
 from opsctl.errors import Reason
 from opsctl.signals.model import Row
 
+MISSING_PART = "no series of the numerator: counted as 0"
+
 
 class Outcome(NamedTuple):
     """``rows`` in base units; ``reason`` and ``says`` when there are none."""

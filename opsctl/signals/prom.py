@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.model import Point
 from opsctl.signals.model import Row, Signal
-from opsctl.signals.outcome import Outcome, settle
+from opsctl.signals.outcome import MISSING_PART, Outcome, settle
 from opsctl.signals.promql import Compiled
 from opsctl.signals.shape import unit_for
 
@@ -84,6 +84,7 @@ class PrometheusSource:
         value = self.ask(lambda p, t: p.query(compiled.expr, at=at, timeout=t), timeout)
         beside = compiled.counts or compiled.newest
         extra = self.ask(lambda p, t: p.query(beside, at=at, timeout=t), timeout) if beside else None
+        part = self.ask(lambda p, t: p.query(compiled.part, at=at, timeout=t), timeout) if compiled.part else None
         instant = value.result()
         asked = extra.result() if extra is not None else None
         time = next((series.time for series in instant.series), None)
@@ -100,7 +101,8 @@ class PrometheusSource:
         if not rows and events is None:
             return Seen(self._absent(compiled, at, timeout), time)
         settled = settle(rows, least=compiled.min_count, window=compiled.window, events=events)
-        return Seen(settled._replace(notes=(*settled.notes, *instant.warnings)), time)
+        missing = (MISSING_PART,) if part is not None and settled.rows and not part.result().series else ()
+        return Seen(settled._replace(notes=(*settled.notes, *missing, *instant.warnings)), time)
 
     def history(
         self, compiled: Compiled, *, start: float, end: float, step: float, timeout: float, lowest: bool

@@ -32,8 +32,8 @@ class Compiled(NamedTuple):
 
     ``expr``: the value(s). ``counts``: events in the window per row ("" = none are counted); for a histogram also by
     ``le``, so that it shows the highest bucket too. ``newest``: unix time of the newest sample (gauges). ``presence``:
-    empty when Prometheus has no series of the metric at all. ``guarded``: ``expr`` only where enough events are
-    behind it, for looking at the past.
+    empty when Prometheus has no series of the metric at all; ``part``: the same for a ratio's numerator. ``guarded``:
+    ``expr`` only where enough events are behind it, for looking at the past.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class Compiled(NamedTuple):
     counts: str
     newest: str
     presence: str
+    part: str
     guarded: str
     unit: str
     window: float
@@ -105,7 +106,8 @@ def compile_signal(signal: Signal, *, labels: Mapping[str, str] | None = None, w
         expr=expr,
         counts=counts,
         newest=newest,
-        presence=" or ".join(f"count(last_over_time({_select(source)}[{span}]))" for source in present),
+        presence=_presence(present, span),
+        part=_presence(sources(signal.ratio.of, signal, labels), span) if signal.ratio is not None else "",
         guarded=_guard(expr, counts, kind, least, by, present),
         unit=unit.base,
         window=window,
@@ -132,6 +134,10 @@ def _guard(expr: str, counts: str, kind: str, least: float, by: tuple[str, ...],
         span = counts[counts.rindex("[") + 1 : counts.rindex("]")]
         counts = _over(by, f"increase({_select(present[0].having(Matcher('le', '=', '+Inf')))}[{span}])")
     return f"({expr}) and ({counts} >= {_number(least)})"
+
+
+def _presence(chosen: tuple[Source, ...], span: str) -> str:
+    return " or ".join(f"count(last_over_time({_select(source)}[{span}]))" for source in chosen)
 
 
 def _rate(source: Source, span: str, by: tuple[str, ...]) -> str:
@@ -206,7 +212,9 @@ def check_signal(signal: Signal) -> list[str]:
     if wrong:
         return wrong
     compiled = compile_signal(signal)
-    texts = dict.fromkeys((compiled.expr, compiled.counts, compiled.newest, compiled.presence, compiled.guarded))
+    texts = dict.fromkeys(
+        (compiled.expr, compiled.counts, compiled.newest, compiled.presence, compiled.part, compiled.guarded)
+    )
     return list(dict.fromkeys(says for text in texts if text and (says := check_promql(text))))
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tests.acceptance.session import Session, confirmed, top, until
@@ -24,10 +21,6 @@ def session(tmp_path_factory):
         yield session
     finally:
         session.lab_down()
-
-
-def parts(session):
-    return {p["part"]: p for p in session.opsctl("lab", "status", "-o", "json", check=(0,)).json()["parts"]}
 
 
 def test_loud_but_innocent_distractors_change_nothing(session):
@@ -67,12 +60,13 @@ def test_without_prometheus_the_verdict_is_the_same_and_the_report_says_so(sessi
         ),
     )
     assert with_prometheus, "the fault was not found with Prometheus"
-    os.kill(parts(session)["prometheus"]["pid"], signal.SIGKILL)
+    session.opsctl("lab", "stop", "prometheus", check=(0,))
     code, report = session.diagnose("high-latency", "vritti")
     assert report["verdict"] == with_prometheus[1]["verdict"]
     assert code == with_prometheus[0]
     assert top(report) == "kyrodb-slow"
     assert any("direct scrape" in note for note in report["notes"])
+    session.opsctl("lab", "start", "prometheus", check=(0,))
     session.opsctl("lab", "heal", check=(0,))
 
 

@@ -7,12 +7,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import completion, fan_out, front_door
+from tests.bench import completion, fan_out, front_door, page
 from tests.bench.table import Row, render
 from tests.packaging.install import build_wheel, clean_environment, install_wheel
 
 Part = Callable[[Path, dict[str, str], Path], Iterator[Row]]
-PARTS: dict[str, Part] = {"front-door": front_door.rows, "completion": completion.rows, "fan-out": fan_out.rows}
+PARTS: dict[str, Part] = {
+    "front-door": front_door.rows,
+    "completion": completion.rows,
+    "fan-out": fan_out.rows,
+    "page": page.rows,
+}
 
 
 def main(chosen: list[str]) -> int:

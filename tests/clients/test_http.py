@@ -124,23 +124,18 @@ def test_only_queries_are_posted(path: str) -> None:
 
 
 def test_redirects_stay_inside_the_origin() -> None:
-    def move(seen: Seen) -> tuple[int, str, bytes]:
-        return 200, "application/json", b'{"at": "new"}'
+    def moved(talk: bad.Talk) -> None:
+        if talk.request.startswith(b"GET /old"):
+            bad.answer(301, b"", "text/plain", "Location: /new")(talk)
+        else:
+            bad.answer(200, b'{"at": "new"}')(talk)
 
-    class Moved:
-        def __call__(self, talk: bad.Talk) -> None:
-            if talk.request.startswith(b"GET /old"):
-                bad.answer(301, b"", "text/plain", "Location: /new")(talk)
-            else:
-                bad.answer(200, b'{"at": "new"}')(talk)
-
-    with bad.BadServer(Moved()) as server:
+    with bad.BadServer(moved) as server:
         assert HttpReader(endpoint(server.url)).get_json("/old") == {"at": "new"}
     with Recorder({"/x": "{}"}) as other:
         away = bad.answer(302, b"", "text/plain", f"Location: {other.url}/x")
-        with bad.BadServer(away) as server:
-            with pytest.raises(CouldNotLook) as caught:
-                HttpReader(endpoint(server.url, headers=(("Authorization", "Bearer secret"),))).get("/x")
+        with bad.BadServer(away) as server, pytest.raises(CouldNotLook) as caught:
+            HttpReader(endpoint(server.url, headers=(("Authorization", "Bearer secret"),))).get("/x")
         assert other.seen == []
     assert caught.value.reason == "bad-answer"
     assert other.url in caught.value.says
@@ -181,9 +176,9 @@ def test_gzip_is_unpacked_also_when_it_comes_in_parts() -> None:
 
 def test_a_cut_gzip_is_not_taken_for_whole() -> None:
     packed = gzip.compress(b'{"a": 1}' * 1000)[:-20]
-    with bad.BadServer(bad.answer(200, packed, "application/json", "Content-Encoding: gzip")) as server:
-        with pytest.raises(CouldNotLook) as caught:
-            HttpReader(endpoint(server.url)).get()
+    page = bad.answer(200, packed, "application/json", "Content-Encoding: gzip")
+    with bad.BadServer(page) as server, pytest.raises(CouldNotLook) as caught:
+        HttpReader(endpoint(server.url)).get()
     assert caught.value.reason == "closed"
 
 
@@ -251,9 +246,8 @@ def test_close_and_go_on() -> None:
 
 
 def test_a_header_that_cannot_be_sent_is_named_without_its_value() -> None:
-    with Recorder({"/": "{}"}) as server:
-        with pytest.raises(CouldNotLook) as caught:
-            HttpReader(endpoint(server.url, headers=(("Authorization", "Bearer abc\r\nX: y"),))).get()
+    with Recorder({"/": "{}"}) as server, pytest.raises(CouldNotLook) as caught:
+        HttpReader(endpoint(server.url, headers=(("Authorization", "Bearer abc\r\nX: y"),))).get()
     assert caught.value.reason == "bad-query"
     assert "Bearer abc" not in caught.value.says
 

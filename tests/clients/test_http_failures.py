@@ -58,6 +58,7 @@ CASES: dict[str, tuple[bad.Behaviour, str, str]] = {
     "429": (bad.throttled, "throttled", "wait 30 s"),
     "500": (bad.oops, "server-error", "Internal Server Error"),
     "502": (bad.bad_gateway, "server-error", "upstream connect error"),
+    "TLS alert": (bad.tls_alert, "tls", "must begin with https://"),
     "TLS port": (bad.tls_only, "tls", "must begin with https://"),
     "redirects elsewhere": (bad.redirects_elsewhere, "bad-answer", "https://login.example.com/sign-in"),
     "redirects for ever": (bad.redirects_for_ever, "bad-answer", "redirects more than 5 times"),

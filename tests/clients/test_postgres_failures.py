@@ -177,7 +177,8 @@ def test_the_most_telling_of_several_attempts_decides() -> None:
     ("sqlstate", "reason"),
     [
         ("57014", "timeout"), ("55P03", "timeout"), ("42501", "forbidden"), ("42P01", "unsupported"),
-        ("57P01", "closed"), ("53200", "server-error"), ("XX000", "server-error"), ("22P02", "bad-query"), (None, "closed"),
+        ("57P01", "closed"), ("53200", "server-error"), ("XX000", "server-error"), ("22P02", "bad-query"),
+        (None, "closed"),
     ],
 )  # fmt: skip
 def test_statement_failures_by_their_code(sqlstate: str | None, reason: str) -> None:
@@ -282,10 +283,19 @@ def test_a_busy_session_is_not_waited_for_without_end(postgres: Postgres) -> Non
     here = reader(postgres.dsn())
     here.open()
     assert here._connection is not None
-    turn = here._turn(30)
-    other = threading.Thread(target=turn.__enter__)  # and never leaves
+    taken, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with here._turn(30):
+            taken.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=hold)
     other.start()
-    other.join()
+    taken.wait(30)
     with pytest.raises(CouldNotLook, match="was busy") as caught:
         here.rows("get_waits", timeout=0.3)
     assert caught.value.reason == "timeout"
+    leave.set()
+    other.join()
+    here.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsctl.config import places
-from opsctl.errors import ConfigError, UsageError
+from opsctl.errors import ConfigError
 
 
 def test_xdg_defaults(home: Path) -> None:
@@ -76,8 +76,9 @@ def test_one_folder_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="--runbooks: there is no folder nope"):
+    with pytest.raises(ConfigError) as flag:
         places.runbook_dirs("nope")
+    assert flag.value.sentence() == "--runbooks: there is no folder nope. Name an existing folder."
     monkeypatch.setenv("OPSCTL_RUNBOOKS", "nope")
     with pytest.raises(ConfigError) as caught:
         places.runbook_dirs(None)

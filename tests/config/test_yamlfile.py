@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from opsctl.config import yamlcache, yamlfile
+from opsctl.config.settings import load_settings
 from opsctl.config.yamlfile import check, load_yaml, read_struct
 from opsctl.durations import parse_duration
 from opsctl.errors import ConfigError
@@ -249,3 +250,41 @@ def test_a_cached_file_of_the_wrong_type_still_names_its_line(cache: Path, write
 def test_a_cache_that_cannot_be_written_costs_nothing(cache: Path, write: Write, home: Path) -> None:
     (home / ".cache").write_text("a file where a folder should be")
     assert read_struct(settled(write("service: a\n", mode=0o644)), Outer).service == "a"
+
+
+def test_a_configuration_file_is_cached_with_its_lines(
+    cache: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(write("contexts:\n  a:\n    prometheus:\n      url: http://p\n", mode=0o600))
+    first = load_settings(None, None).endpoint("prometheus")
+    assert [f.stat().st_mode & 0o777 for f in cache.iterdir()] == [0o600]
+    monkeypatch.setattr(yamlfile, "parse_text", lambda *_: pytest.fail("parsed again"))
+    again = load_settings(None, None).endpoint("prometheus")
+    assert again == first
+    assert again is not None
+    assert again.setting == "opsctl.yaml:4"
+
+
+def test_a_configuration_file_with_a_secret_is_never_cached(cache: Path, write: Write) -> None:
+    path = settled(write("contexts: {a: {redis: 'redis://:hunter2@r'}}\n", mode=0o600))
+    load_settings(None, None)
+    assert not cache.exists()
+    path.write_text("contexts: {a: {redis: 'redis://r'}}\n")
+    load_settings(None, None)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_cached_file_that_gets_a_secret_and_wide_permissions_is_refused(cache: Path, write: Write) -> None:
+    path = settled(write("contexts: {a: {redis: 'redis://r'}}\n", mode=0o644))
+    load_settings(None, None)
+    path.write_text("contexts: {a: {redis: 'redis://:p@r'}}\n")
+    with pytest.raises(ConfigError, match="holds a secret"):
+        load_settings(None, None)
+
+
+def test_a_spoilt_cache_of_a_configuration_file_is_ignored(cache: Path, write: Write) -> None:
+    path = settled(write("contexts: {a: {redis: 'redis://r'}}\n", mode=0o644))
+    load_settings(None, None)
+    for data in (None, [], {"data": {}}, {"data": {}, "lines": 3}, {"data": {}, "lines": [[1, 2]]}):
+        yamlcache.keep(path, path.stat(), data, "document")
+        assert load_settings(None, None).context == "a"

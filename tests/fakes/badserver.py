@@ -159,6 +159,11 @@ def not_http(talk: Talk) -> None:
     talk.wait(1)
 
 
+def tls_alert(talk: Talk) -> None:
+    """What many TLS servers answer to plain HTTP: an alert record."""
+    talk.send(b"\x15\x03\x01\x00\x02\x02\x46")
+
+
 def endless_headers(talk: Talk) -> None:
     """Headers without end."""
     talk.send(b"HTTP/1.1 200 OK\r\n")

@@ -9,6 +9,7 @@ from typing import Any, cast
 from opsctl.clients.readers import Readers
 from opsctl.config.endpoint import Endpoint, HttpAccess
 from opsctl.errors import NotConfigured
+from opsctl.model import Seen
 from opsctl.probes.look import Look
 from opsctl.services.model import Profile
 from opsctl.signals.reader import SignalReader
@@ -45,3 +46,25 @@ def look_at(
         since=1800.0,
         deadline=time.monotonic() + seconds,
     )
+
+
+def states(seen: Seen) -> dict[str, str]:
+    """Finding id -> state, with the reason of an unknown one: ``unknown stale``."""
+    return {
+        finding.id: f"{finding.state} {finding.reason}" if finding.reason else finding.state
+        for finding in seen.findings
+    }
+
+
+def says(seen: Seen, id: str) -> str:
+    """The sentence of a finding."""
+    return next(finding.says for finding in seen.findings if finding.id == id)
+
+
+def values(seen: Seen) -> dict[str, object]:
+    """Value name -> value, of all evidence; names with a component, target or pattern label as ``name label``."""
+    return {
+        " ".join([value.name, *value.labels.values()]): value.value
+        for evidence in seen.evidence
+        for value in evidence.values
+    }

@@ -116,6 +116,7 @@ class Proxy(RawServer):
     def __init__(self, port: int) -> None:
         self.target = port
         self.delay = 0.0
+        self.sent = b""  # what clients sent, in the order it came
         self._frozen = threading.Event()
         self._open: list[socket.socket] = []
         super().__init__(self._pass)
@@ -149,4 +150,6 @@ class Proxy(RawServer):
                         return
                     if sock is server and self.delay:
                         time.sleep(self.delay)
+                    if sock is client:
+                        self.sent += data
                     (client if sock is server else server).sendall(data)

@@ -44,7 +44,7 @@ class Seen(NamedTuple):
 
 
 class Recorder:
-    """``pages``: path -> text (JSON), bytes (plain text), an Answer, or a function. ``upstream``: asked for the rest."""
+    """``pages``: path -> text (JSON), bytes (plain text), an Answer or a function; ``upstream`` answers the rest."""
 
     def __init__(self, pages: Mapping[str, Page] | None = None, *, upstream: str = "") -> None:
         self.pages: dict[str, Page] = dict(pages or {})

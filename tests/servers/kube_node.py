@@ -36,7 +36,7 @@ def pod_status(pod: dict[str, Any], now: float) -> dict[str, Any]:
     notes = pod["metadata"].get("annotations") or {}
     mode = notes.get("test.opsctl/behaviour", "ok")
     at = rfc3339(now - float(notes.get("test.opsctl/ago", 0)))
-    restarts = int(notes.get("test.opsctl/restarts", 7 if mode in _RESTARTING else 0))
+    restarts = int(notes.get("test.opsctl/restarts", 7 if mode in (*_RESTARTING, "init-crashloop") else 0))
     code = notes.get("test.opsctl/exit-code")
     running = {"running": {"startedAt": at}}
     spec = pod["spec"]

@@ -23,7 +23,7 @@ objectives:
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "mine.yaml").write_text(MINE)
@@ -99,7 +99,12 @@ def test_the_context_overrides_windows_durations_labels_and_severities(folder):
     changed = apply_override(
         profile,
         ServiceOverride(
-            window="15s", for_="10s", scrape_interval="1s", direct_pause="2s", labels={"job": "m"}, severities={"bad": "sev1"}
+            window="15s",
+            for_="10s",
+            scrape_interval="1s",
+            direct_pause="2s",
+            labels={"job": "m"},
+            severities={"bad": "sev1"},
         ),
     )
     assert (changed.window, changed.scrape_interval, changed.direct_pause) == ("15s", "1s", "2s")

@@ -95,4 +95,4 @@ def test_places_list_what_is_there_and_what_is_not(tmp_path):
     assert found["redis"].endpoint.setting == "env REDIS_URL"
     assert found["webhook"].endpoint is None
     assert found["prometheus"].kind == "prometheus"
-    assert list(found)[0] == "app"
+    assert next(iter(found)) == "app"

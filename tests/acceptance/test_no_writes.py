@@ -1,0 +1,128 @@
+"""Diagnosis never writes: recording servers, a statement log and MONITOR see every request of whole diagnoses."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.session import Session
+from tests.fakes.recording import Recorder
+from tests.servers.postgres import start_postgres
+from tests.servers.redis import start_redis
+
+BOOKS = Path(__file__).resolve().parents[2] / "runbooks"
+RUNBOOKS = sorted(path.stem for path in BOOKS.glob("*.yaml"))
+
+# What a read-only session may say: its own settings, and queries.
+READS = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:SELECT|WITH|SHOW|SET|BEGIN|COMMIT|ROLLBACK)\b", re.I | re.S)
+ACTS = re.compile(
+    r"\b(?:INSERT|UPDATE|DELETE|TRUNCATE|CREATE|ALTER|DROP|GRANT|REVOKE|VACUUM|ANALYZE|COPY|LOCK|REINDEX|CALL|DO)\s"
+    r"|pg_(?:terminate|cancel)_backend|_reset\s*\(|nextval|setval|pg_reload_conf|lo_import|dblink",
+    re.I,
+)
+REDIS_READS = {"info", "ping", "slowlog", "latency", "memory", "config", "client", "hello", "auth", "select", "command"}
+REDIS_SUBCOMMANDS = {
+    "slowlog": {"get", "len"},
+    "latency": {"latest", "history", "histogram"},
+    "memory": {"stats", "usage", "doctor"},
+    "config": {"get"},
+    "client": {"setname", "setinfo", "list", "info", "id"},
+}
+
+
+def statements(log: str) -> list[str]:
+    """The statements of opsctl's sessions in a Postgres log whose lines begin with the application's name."""
+    found = []
+    for block in re.split(r"\n(?=app=)", "\n" + log):
+        match = re.match(r"\s*app=(\S*) .*?(?:statement|execute [^:]*): (.*)", block, re.S)
+        if match and match.group(1).startswith("opsctl"):
+            found.append(match.group(2).strip())
+    return found
+
+
+def comments_off(sql: str) -> str:
+    """The statement without comments and string literals, which may name anything."""
+    return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.S))
+
+
+@pytest.fixture
+def stack(tmp_path, prometheus, alertmanagers):
+    """A whole AMAS: recorded HTTP, a Postgres that logs every statement, a Redis that is watched."""
+    postgres = start_postgres(
+        tmp_path / "postgres", {"log_statement": "all", "log_line_prefix": "app=%a ", "log_min_duration_statement": -1}
+    )
+    redis = start_redis(tmp_path / "redis")
+    with (
+        Recorder(upstream=prometheus.url) as prom,
+        Recorder(upstream=alertmanagers[0].url) as alerts,
+        Recorder({"/metrics": b"http_requests_total 5\n", "/health": '{"status":"ok"}'}) as app,
+    ):
+        yield {"postgres": postgres, "redis": redis, "prometheus": prom, "alertmanager": alerts, "app": app}
+    redis.stop()
+    postgres.close()
+
+
+def watch(redis, seen: list[list[str]], ready: threading.Event, stop: threading.Event) -> None:
+    client = redis.client()
+    with client.monitor() as monitor:
+        ready.set()
+        while not stop.is_set():
+            try:
+                command = monitor.next_command()
+            except Exception:
+                return
+            seen.append(str(command["command"]).split())
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_a_whole_diagnosis_changes_nothing_anywhere(runbook, stack, tmp_path):
+    (tmp_path / "opsctl.yaml").write_text(
+        f"""
+current-context: test
+contexts:
+  test:
+    prometheus: {stack["prometheus"].url}
+    alertmanager: {stack["alertmanager"].url}
+    postgres: {stack["postgres"].dsn("opsctl_read", "danci")}
+    redis: {stack["redis"].url}
+    services:
+      amas:
+        direct_pause: 1s
+        endpoints:
+          metrics: {stack["app"].url}/metrics
+          health: {stack["app"].url}/health
+          app: {stack["app"].url}
+"""
+    )
+    seen: list[list[str]] = []
+    ready, stop = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=watch, args=(stack["redis"], seen, ready, stop), daemon=True)
+    watcher.start()
+    assert ready.wait(10)
+    session = Session(tmp_path)
+    _, report = session.diagnose(runbook, "amas")
+    stop.set()
+    stack["redis"].client().ping()
+
+    for name in ("prometheus", "alertmanager", "app"):
+        stack[name].assert_only_reads()
+
+    log = (tmp_path / "postgres" / "postgres.log").read_text()
+    asked = statements(log)
+    assert len(asked) > 5, log[-2000:]
+    for statement in asked:
+        assert READS.match(statement), statement
+        assert not ACTS.search(comments_off(statement)), statement
+
+    commands = [words for words in seen if words and words[0].lower() != "monitor"]
+    assert len(commands) > 2
+    for words in commands:
+        name = words[0].lower()
+        assert name in REDIS_READS, words
+        if name in REDIS_SUBCOMMANDS:
+            assert words[1].lower() in REDIS_SUBCOMMANDS[name], words
+    asked_systems = {f["id"].partition(".")[0] for f in report["findings"] if f["state"] != "unknown"}
+    assert {"postgres", "redis"} <= asked_systems, report["unknown"]
