@@ -14,7 +14,7 @@ _opsctl() {
             continue
         fi
         case $word in
-            --alertmanager-url|--at|--cache-below|--config|--context|--deploy-within|--kubeconfig|--kyrodb-slow|--llm-failures|--log-share|--output|--postgres-url|--prometheus-url|--redis-url|--runbooks|--service|--share|--since|--spike|--timeout|-o|-s) skip=1 ;;
+            --alertmanager-url|--at|--cache-below|--config|--context|--deploy-within|--dir|--kubeconfig|--kyrodb-slow|--llm-failures|--log-share|--metrics|--output|--postgres-url|--prometheus-url|--redis-url|--runbooks|--service|--share|--since|--spike|--timeout|--title|-o|-s) skip=1 ;;
             -*) ;;
             *) _opsctl_down "$word" ;;
         esac
@@ -57,9 +57,12 @@ _opsctl_down() {
 
 _opsctl_children() {
     case $path in
-        '') words='diagnose runbook' ;;
+        '') words='diagnose runbook service context lab' ;;
         'diagnose') words='high-error-rate high-latency'; kind=runbook ;;
         'runbook') words='list show lint' ;;
+        'service') words='list show lint new' ;;
+        'context') words='list use show' ;;
+        'lab') words='up down status break heal distract faults stop start' ;;
     esac
 }
 
@@ -74,6 +77,25 @@ _opsctl_flags() {
         'runbook/list') words='-o --output -h --help' ;;
         'runbook/show') words='--markdown -o --output -h --help' ;;
         'runbook/lint') words='-o --output -h --help' ;;
+        'service') words='-h --help' ;;
+        'service/list') words='-o --output -h --help' ;;
+        'service/show') words='-o --output -h --help' ;;
+        'service/lint') words='-o --output -h --help' ;;
+        'service/new') words='--metrics --title -o --output -h --help' ;;
+        'context') words='-h --help' ;;
+        'context/list') words='-o --output -h --help' ;;
+        'context/use') words='-o --output -h --help' ;;
+        'context/show') words='--sources -o --output -h --help' ;;
+        'lab') words='--install-completion --show-completion -h --help' ;;
+        'lab/up') words='--dir -o --output -h --help' ;;
+        'lab/down') words='--dir -o --output -h --help' ;;
+        'lab/status') words='--dir -o --output -h --help' ;;
+        'lab/break') words='--dir -o --output -h --help' ;;
+        'lab/heal') words='--dir -o --output -h --help' ;;
+        'lab/distract') words='--dir -o --output -h --help' ;;
+        'lab/faults') words='-o --output -h --help' ;;
+        'lab/stop') words='--dir -o --output -h --help' ;;
+        'lab/start') words='--dir -o --output -h --help' ;;
     esac
 }
 
@@ -133,6 +155,48 @@ _opsctl_values() {
         'runbook/show --output') words='text json' ;;
         'runbook/lint -o') words='text json' ;;
         'runbook/lint --output') words='text json' ;;
+        'service/list -o') words='text json' ;;
+        'service/list --output') words='text json' ;;
+        'service/show -o') words='text json' ;;
+        'service/show --output') words='text json' ;;
+        'service/lint -o') words='text json' ;;
+        'service/lint --output') words='text json' ;;
+        'service/new --metrics') kind=none ;;
+        'service/new --title') kind=none ;;
+        'service/new -o') words='text json' ;;
+        'service/new --output') words='text json' ;;
+        'context/list -o') words='text json' ;;
+        'context/list --output') words='text json' ;;
+        'context/use -o') words='text json' ;;
+        'context/use --output') words='text json' ;;
+        'context/show -o') words='text json' ;;
+        'context/show --output') words='text json' ;;
+        'lab/up --dir') kind=folder ;;
+        'lab/up -o') words='text json' ;;
+        'lab/up --output') words='text json' ;;
+        'lab/down --dir') kind=folder ;;
+        'lab/down -o') words='text json' ;;
+        'lab/down --output') words='text json' ;;
+        'lab/status --dir') kind=folder ;;
+        'lab/status -o') words='text json' ;;
+        'lab/status --output') words='text json' ;;
+        'lab/break --dir') kind=folder ;;
+        'lab/break -o') words='text json' ;;
+        'lab/break --output') words='text json' ;;
+        'lab/heal --dir') kind=folder ;;
+        'lab/heal -o') words='text json' ;;
+        'lab/heal --output') words='text json' ;;
+        'lab/distract --dir') kind=folder ;;
+        'lab/distract -o') words='text json' ;;
+        'lab/distract --output') words='text json' ;;
+        'lab/faults -o') words='text json' ;;
+        'lab/faults --output') words='text json' ;;
+        'lab/stop --dir') kind=folder ;;
+        'lab/stop -o') words='text json' ;;
+        'lab/stop --output') words='text json' ;;
+        'lab/start --dir') kind=folder ;;
+        'lab/start -o') words='text json' ;;
+        'lab/start --output') words='text json' ;;
     esac
 }
 
@@ -140,6 +204,12 @@ _opsctl_arguments() {
     case $path in
         'runbook/show') kind=runbook ;;
         'runbook/lint') kind=runbook ;;
+        'service/show') kind=service ;;
+        'service/lint') kind=service ;;
+        'context/use') kind=context ;;
+        'context/show') kind=context ;;
+        'lab/break') words='kyrodb-slow embedding-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
+        'lab/heal') words='kyrodb-slow embedding-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
     esac
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import process, programs, used
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
     from tests.servers.prometheus import Prometheus
     from tests.servers.redis import Redis
+
+settings.register_profile("opsctl", deadline=None)  # on a loaded machine one slow example is no failure
+settings.load_profile("opsctl")
 
 SERVERS = (*programs.PACKAGES, "postgres", "kube")
 FIXTURES = {  # fixture -> the server it starts

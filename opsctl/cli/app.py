@@ -82,6 +82,15 @@ app = typer.Typer(
 )
 
 
+def _version(value: bool) -> None:
+    if value:
+        from opsctl import __version__
+        from opsctl.cli.output import write
+
+        write(f"opsctl {__version__}")
+        raise typer.Exit(0)
+
+
 @app.callback(
     epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 78 configuration. Nothing here writes."
 )
@@ -92,15 +101,11 @@ def root(
     runbooks: Annotated[
         str | None, typer.Option("--runbooks", metavar="DIR", help="A folder of runbooks, searched first.")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     """Runbooks you can run: look, name the cause with its evidence, and say what to do next."""
-    if version:
-        from opsctl import __version__
-        from opsctl.cli.output import write
-
-        write(f"opsctl {__version__}")
-        raise typer.Exit(0)
     ctx.obj = Root(config=config, context=context, runbooks=runbooks)
 
 

@@ -9,6 +9,8 @@ from opsctl.cli import output
 from opsctl.cli.result import Result
 from opsctl.errors import CouldNotLook, OpsctlError
 
+INTERRUPTED = 130
+
 
 def run(argv: list[str]) -> int:
     """Run a command line; returns the exit code. Never lets a traceback reach the user."""
@@ -21,6 +23,8 @@ def run(argv: list[str]) -> int:
         if isinstance(outcome, Result):
             output.show(outcome)
             return outcome.exit
+        if outcome == INTERRUPTED:  # typer turns Ctrl-C into this
+            raise KeyboardInterrupt
         return outcome if isinstance(outcome, int) else 0
     except OpsctlError as error:
         output.error(error.sentence())
@@ -32,7 +36,7 @@ def run(argv: list[str]) -> int:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
         output.error("interrupted; nothing was changed")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         output.broken_pipe()
         return 0

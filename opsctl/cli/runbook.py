@@ -42,7 +42,7 @@ def show(
     """One runbook: meaning, impact, what it looks at, the causes it tells apart."""
     from opsctl.report.style import Style
     from opsctl.runbooks.load import load
-    from opsctl.runbooks.page import as_markdown, as_text
+    from opsctl.report.page import as_markdown, as_text
 
     loaded = load(name, root_of(ctx).dirs())
     if markdown:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 
 from opsctl import __version__
 from opsctl.clients import wire
 from opsctl.clients.http_answer import HttpAnswer, parse_date, shown
+from opsctl.clients.httpx_library import httpx
 from opsctl.clients.proxy import proxy_for
 from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook, Reason

@@ -50,6 +50,7 @@ class Preflight:
     conf_loaded_at: float
     server_time: float
     connect_seconds: float
+    tls: str  # "no", or "yes" and whether the certificate was checked
 
     @property
     def remedy(self) -> str:
@@ -176,9 +177,10 @@ class PostgresReader:
             raise self._failure("unresolved", f"{self._address} cannot be an address ({error})") from None
         self._connection = connection
         _read_text_leniently(connection)
-        self._facts = self._check(connection, time.monotonic() - started, seconds)
+        sslmode = str(values.get("sslmode", ""))
+        self._facts = self._check(connection, time.monotonic() - started, seconds, sslmode)
 
-    def _check(self, connection: Session, took: float, seconds: float) -> Preflight:
+    def _check(self, connection: Session, took: float, seconds: float, sslmode: str) -> Preflight:
         """Ask who we are; refuse to go on where the session's limits did not take hold."""
         version = connection.info.server_version
         if version < _FLOOR * 10_000:
@@ -202,6 +204,7 @@ class PostgresReader:
             database=row["database"], superuser=row["superuser"], sees_all=row["superuser"] or row["reads_all_stats"],
             may_signal=row["superuser"] or row["may_signal"], started_at=row["started_at"],
             conf_loaded_at=row["conf_loaded_at"], server_time=row["server_time"], connect_seconds=took,
+            tls=postgres_dsn.tls(connection.pgconn.ssl_in_use, sslmode),
         )  # fmt: skip
 
     def _ask(

@@ -46,6 +46,7 @@ def parameters(endpoint: Endpoint, connect_seconds: float) -> dict[str, str]:
     values["options"] = " ".join(
         [effective("options"), *(f"-c {key}={value}" for key, value in SESSION.items())]
     ).strip()
+    values["sslmode"] = effective("sslmode")
     values["application_name"] = APPLICATION
     values["client_encoding"] = "UTF8"
     values["connect_timeout"] = str(max(2, round(connect_seconds)))
@@ -73,6 +74,14 @@ def address(values: dict[str, str]) -> str:
     ports = (merged.get("port") or "5432").split(",")
     places = [f"{host}:{ports[index] if index < len(ports) else ports[-1]}" for index, host in enumerate(hosts)]
     return f"{database}@{','.join(places)}"
+
+
+def tls(used: bool, sslmode: str) -> str:
+    """Whether the connection is encrypted and its server certificate was checked, in words."""
+    if not used:
+        return "no"
+    checked = sslmode in ("verify-ca", "verify-full")
+    return f"yes, certificate {'' if checked else 'not '}checked (sslmode={sslmode})"
 
 
 def _plain(url: str, known: frozenset[str]) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpcore
-import httpx
 
+from opsctl.clients.httpx_library import httpx
 from opsctl.clients.tls import context_for, handshake_failure
 from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook

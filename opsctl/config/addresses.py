@@ -19,7 +19,8 @@ def holds_password(text: str) -> bool:
 
 def without_password(text: str) -> str:
     """An address as it may be shown."""
-    return _LIBPQ.sub(r"\1…", _QUERY.sub(r"\1…", _USERINFO.sub(r"\1@", text)))
+    text = _USERINFO.sub(lambda found: found[1] if found[1].endswith("://") else f"{found[1]}@", text)
+    return _LIBPQ.sub(r"\1…", _QUERY.sub(r"\1…", text))
 
 
 def with_password(url: str, password: str) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsctl.config.model import ConfigFile, ContextSpec
-from opsctl.config.places import config_dirs, shown, state_dir
+from opsctl.config.places import config_dirs, expanded, shown, state_dir
 from opsctl.config.source import SourceFile, read_source
 from opsctl.config.yamlfile import parse_text, read_text
 from opsctl.errors import CannotWrite, ConfigError, UsageError
@@ -60,7 +60,7 @@ def load_config(flag: str | None, environ: Mapping[str, str]) -> Config:
     if named == os.devnull:
         return Config(ConfigFile(), None, setting)
     if named:
-        source, file = read_source(Path(named).expanduser(), ConfigFile, "configuration file")
+        source, file = read_source(expanded(named), ConfigFile, "configuration file")
         return Config(file, source, setting)
     for path in candidates(environ):
         if os.path.lexists(path):

@@ -193,6 +193,9 @@ class ServiceSpec(Part, frozen=True, kw_only=True):
     direct_pause: str = ""
     labels: dict[str, str] = {}
     severities: dict[str, Severity] = {}
+    logs: dict[Name, str] = {}  # where this environment keeps a log of the profile
+    baselines: dict[Name, tuple[float, float]] = {}  # signal -> healthy low, high (base units)
+    capacity: dict[Name, float] = {}
 
     def __post_init__(self) -> None:
         for key in ("window", "for_", "scrape_interval", "direct_pause"):

@@ -71,7 +71,7 @@ def runbook_places(flag: str | None, environ: Mapping[str, str] | None = None) -
 
 
 def _named(name: str, setting: str, remedy: str) -> Path:
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {shown(folder)}", place=setting, remedy=remedy)
     return folder
@@ -81,6 +81,11 @@ def built_in() -> Path:
     """The runbooks that come with opsctl: inside the wheel, or beside the package in a checkout."""
     installed = PACKAGE / "_runbooks"
     return installed if installed.is_dir() else PACKAGE.parent / "runbooks"
+
+
+def expanded(name: str) -> Path:
+    """A path as somebody wrote it, ``~`` put in full. ``~nobody`` stays as it is, and is then just not found."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown user
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -38,6 +38,9 @@ class ServiceOverride(msgspec.Struct, frozen=True, kw_only=True):
     direct_pause: str = ""
     labels: dict[str, str] = {}
     severities: dict[str, Severity] = {}
+    logs: dict[str, str] = {}
+    baselines: dict[str, tuple[float, float]] = {}
+    capacity: dict[str, float] = {}
 
 
 class Placed(NamedTuple):
@@ -102,6 +105,9 @@ class Settings:
             direct_pause=spec.direct_pause,
             labels=spec.labels,
             severities=spec.severities,
+            logs=spec.logs,
+            baselines=spec.baselines,
+            capacity=spec.capacity,
         )
 
     def endpoint(self, name: str, *, service: str | None = None, default: Default | None = None) -> Endpoint | None:

@@ -15,7 +15,7 @@ from opsctl.config.addresses import holds_password
 from opsctl.config.faults import Path as Keys
 from opsctl.config.faults import dotted
 from opsctl.config.model import SECRETS
-from opsctl.config.places import shown
+from opsctl.config.places import expanded, shown
 from opsctl.config.yamlfile import load_yaml, stat_file, wrong
 from opsctl.config.yamltext import Document
 from opsctl.errors import ConfigError
@@ -37,7 +37,7 @@ class SourceFile(NamedTuple):
 
     def beside(self, name: str) -> str:
         """A path named in this file: relative to its folder, ``~`` is the user's home."""
-        return str(self.path.absolute().parent / Path(name).expanduser())
+        return str(self.path.absolute().parent / expanded(name))
 
 
 def read_source(path: Path, type: type[T], what: str) -> tuple[SourceFile, T]:
@@ -92,7 +92,7 @@ def is_secret(keys: Keys) -> bool:
     parent = names[-2] if len(names) > 1 else ""
     if parent == "endpoint_params":
         return bool(_SECRET_PARAMETER.search(names[-1]))
-    if parent in ("endpoints", "labels", "severities", "services", "contexts"):
+    if parent in ("endpoints", "labels", "severities", "services", "contexts", "logs", "baselines", "capacity"):
         return False  # a name that somebody chose
     return bool(names) and names[-1] in (*SECRETS, "secrets")
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import psycopg
 
 MEMORY_LIMIT = 1 << 30  # bytes; the profile's assumed limit
-FILLED = 0.87  # of the limit
-PAUSE = 1.0  # seconds between two collections
+FILLED = 0.93  # of the limit
+PAUSE = 0.8  # seconds between two collections
 COLD = frozenset({"cache-cold", "cache-fallback-failure"})
 
 

@@ -11,6 +11,8 @@ from opsctl.lab.identity import HOST
 WINDOW = "15s"
 FOR = "10s"
 PAUSE = "4s"
+LOGS = {"vritti": "app.log", "amas": "application.log"}
+USUAL = {"vritti": (20.0, 50.0), "amas": (15.0, 45.0), "insa": (10.0, 40.0)}  # requests a second of healthy clients
 
 
 class Ports(NamedTuple):
@@ -151,6 +153,8 @@ def opsctl_config(folder: Path, ports: Ports, admin_key: str, there: frozenset[s
             "scrape_interval": "1s",
             "direct_pause": PAUSE,
             "labels": {"job": service},
+            "logs": {"app": str(folder / "logs" / LOGS[service])} if service in LOGS else {},
+            "baselines": {"request_rate": USUAL[service]},
         }
     path = folder / "opsctl.yaml"
     path.touch(mode=0o600)

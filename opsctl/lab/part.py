@@ -72,6 +72,8 @@ def main(name: str) -> None:
     """Run one part until stdin ends or SIGTERM comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor to handle
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    with contextlib.suppress(OSError):
+        os.nice(-10)  # only root may: a machine busy with other work shall not look like a slow service
     settings = json.loads(sys.stdin.readline())
     threading.stack_size(512 * 1024)
     switches = Switches()

@@ -24,7 +24,7 @@ OWN_WORK = 0.006  # seconds in the one worker; its capacity is 1 / OWN_WORK requ
 EMBEDDING = 0.003
 SLOW_EMBEDDING = 0.09
 SLOW_SEARCH = 0.12
-LIMIT_PER_CUSTOMER = 15.0  # requests per second
+LIMIT_PER_CUSTOMER = 14.0  # requests per second
 BURST = 40.0
 LOGGED = 10  # one of so many good requests is logged
 

@@ -11,7 +11,7 @@ from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Seen, Value
 from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
-from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, unknown_row
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged
 from opsctl.probes.kubernetes_template import differences, images
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
@@ -72,8 +72,9 @@ def history(look: Look, params: History) -> Seen:
                     for each in done[:SHOWN]
                 ]
         except CouldNotLook as failure:
-            evidence.append(scope.unseen(f"workload {name}", failure))
-            rows.append(unknown_row(failure))
+            lost, unknown = scope.lose(name, wanted, failure)
+            evidence.append(lost)
+            rows += unknown
     finding = merged(RECENT, rows, threshold=within, unit="s", origin="within", worst=min)
     return Seen(evidence=tuple(evidence), findings=(finding,), changes=tuple(changes))
 

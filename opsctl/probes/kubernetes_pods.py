@@ -10,7 +10,7 @@ from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Evidence, Seen, Value
 from opsctl.probes.kubernetes_containers import Container, exit_meaning, of_pods, pod_problem
 from opsctl.probes.kubernetes_json import number, part
-from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only
 from opsctl.probes.kubernetes_states import Pods, crash_loop, image_pull, not_ready, oom_killed, restarts, unschedulable
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
@@ -64,9 +64,10 @@ def pods(look: Look, params: PodsParams) -> Seen:
         try:
             seen = _pods_of(scope, wanted, window, unready_for)
         except CouldNotLook as failure:
-            evidence.append(scope.unseen(f"workload {name}", failure))
+            lost, unknown = scope.lose(name, wanted, failure)
+            evidence.append(lost)
             for each in rows.values():
-                each.append(unknown_row(failure))
+                each.extend(unknown)
             continue
         for group in seen:
             for id, judge in JUDGES.items():
@@ -88,8 +89,7 @@ def _pods_of(scope: Scope, wanted: Workload, window: float, unready_for: float) 
             found.subject, found.selector, listed.items, desired(found), scope.look.now, window, unready_for, listed.cut
         )
         if not listed.items and not found.object:
-            says = f"no pod in namespace {scope.namespace} has the labels {found.selector}"
-            raise CouldNotLook("not-found", says, address=scope.source, setting=scope.reader.setting)
+            raise scope.no_pods(found)
         groups.append(group)
     return groups
 

@@ -7,7 +7,7 @@ from typing import Any
 from opsctl.errors import CouldNotLook
 from opsctl.model import Seen, Value
 from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
-from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, present_only, unknown_row
+from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, present_only
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -38,8 +38,9 @@ def rollout(look: Look, params: OfWorkload) -> Seen:
         try:
             found = scope.find(wanted)
         except CouldNotLook as failure:
-            evidence.append(scope.unseen(f"workload {name}", failure))
-            rows.append(dict.fromkeys((STUCK, RUNNING, ZERO), unknown_row(failure)))
+            lost, unknown = scope.lose(name, wanted, failure)
+            evidence.append(lost)
+            rows += [dict.fromkeys((STUCK, RUNNING, ZERO), row) for row in unknown]
             continue
         for each in found:
             rows.append(judge(each))

@@ -12,7 +12,17 @@ from opsctl.errors import CouldNotLook
 from opsctl.model import Evidence, Seen, Value
 from opsctl.probes.kubernetes_json import condition, number, part, parts, selects, text
 from opsctl.probes.kubernetes_quantity import quantity
-from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
+from opsctl.probes.kubernetes_scope import (
+    NOTHING_THERE,
+    Found,
+    OfWorkload,
+    Row,
+    Scope,
+    merged,
+    name_of,
+    present_only,
+    unknown_row,
+)
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -72,11 +82,13 @@ def scaling(look: Look, params: Scaling) -> Seen:
 def _workloads(scope: Scope) -> tuple[list[Found], list[Row]]:
     found: list[Found] = []
     lost: list[Row] = []
-    for wanted in scope.wanted.values():
+    for name, wanted in scope.wanted.items():
         try:
             found += scope.find(wanted)
         except CouldNotLook as failure:
-            lost.append(unknown_row(failure))
+            lost += scope.lose(name, wanted, failure)[1]
+    if not found and not lost:
+        lost.append(Row("unknown", NOTHING_THERE, reason="not-found"))
     return found, lost
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
+NOTHING_THERE = "none of the workloads that the profile assumes is there"
+
+
 class OfWorkload(Params, frozen=True, kw_only=True):
     """``workload``: the profile's name of one workload; "" = all."""
 
@@ -37,18 +40,22 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A workload as it is on the cluster. ``object`` is the API's raw JSON, {} when only its pods' labels are known."""
+    """A workload as it is on the cluster. ``object`` is the API's raw JSON.
+
+    {} when only its pods' labels are known; then ``failure`` may say why there is no more.
+    """
 
     kind: str
     name: str
     object: dict[str, Any]
     selector: str
     path: str
+    failure: CouldNotLook | None = None
 
     @property
     def subject(self) -> str:
-        """``Deployment api``."""
-        return f"{self.kind} {self.name}"
+        """``Deployment api``; where only labels are known, those."""
+        return f"{self.kind} {self.name}".strip()
 
 
 class Scope:
@@ -86,25 +93,69 @@ class Scope:
         return self.reader.list(path, query, timeout=self.look.remaining())
 
     def find(self, wanted: Workload) -> Sequence[Found]:
-        """The objects of a workload: by name, or all that its label selector matches. Raises CouldNotLook."""
-        resource = KINDS.get(wanted.kind)
-        if resource is None:
-            raise CouldNotLook("unsupported", f"workloads of kind {wanted.kind} are not looked at; {_known()} are")
-        if wanted.name:
-            path = self.path("apps", "v1", resource, wanted.name)
-            return [_found(wanted.kind, self.get(path), path)]
-        path = self.path("apps", "v1", resource)
-        items = self.list(path, wanted.selector).items
-        if not items:
-            says = f"no {wanted.kind} in namespace {self.namespace} has the labels {wanted.selector}"
-            raise CouldNotLook("not-found", says, address=self.source, setting=self.reader.setting)
-        return [_found(wanted.kind, item, f"{path}/{name_of(item)}") for item in items]
+        """The objects of a workload: by name, else all that its label selector matches. Raises CouldNotLook.
+
+        The kind in the profile is tried first: the same name, or labels, may belong to a StatefulSet somewhere else.
+        """
+        if wanted.kind not in KINDS:
+            says = f"workloads of kind {wanted.kind} are not looked at; those of {', '.join(KINDS)} are"
+            raise CouldNotLook("unsupported", says)
+        kinds = [wanted.kind, *(kind for kind in KINDS if kind != wanted.kind)]
+        hidden: list[str] = []
+        for kind in kinds if wanted.name else ():
+            path = self.path("apps", "v1", KINDS[kind], wanted.name)
+            try:
+                return [_found(kind, self.get(path), path)]
+            except CouldNotLook as failure:
+                if failure.reason == "forbidden" and kind != wanted.kind:
+                    hidden.append(kind)
+                elif failure.reason != "not-found":
+                    raise
+        for kind in kinds if wanted.selector else ():
+            path = self.path("apps", "v1", KINDS[kind])
+            try:
+                items = self.list(path, wanted.selector).items
+            except CouldNotLook as failure:
+                if failure.reason != "forbidden" or kind == wanted.kind:
+                    raise
+                hidden.append(kind)
+                continue
+            if items:
+                return [_found(kind, item, f"{path}/{name_of(item)}") for item in items]
+        named = " or ".join(filter(None, (wanted.name, wanted.selector and f"with the labels {wanted.selector}")))
+        says = f"namespace {self.namespace} has no {', '.join(kinds[:-1])} or {kinds[-1]} {named}"
+        if hidden:
+            says += f" that these credentials may see (not {', '.join(dict.fromkeys(hidden))})"
+        raise CouldNotLook("not-found", says, address=self.source, setting=self.reader.setting)
 
     def find_for_pods(self, wanted: Workload) -> Sequence[Found]:
-        """As ``find``; a label selector is taken as that of the pods (as ``kubectl get pods -l`` does)."""
-        if wanted.name:
+        """As ``find``; where a label selector is given and no such object can be had, those are the pods' labels."""
+        known = Found("", wanted.selector, {}, wanted.selector, "")
+        if not wanted.name:
+            return [known]
+        try:
             return self.find(wanted)
-        return [Found("Pods", wanted.selector, {}, wanted.selector, "")]
+        except CouldNotLook as failure:
+            if not wanted.selector or failure.reason not in ("not-found", "forbidden"):
+                raise
+            return [known._replace(failure=failure)]
+
+    def no_pods(self, found: Found) -> CouldNotLook:
+        """Why labels that match no pod tell nothing."""
+        says = f"no pod in namespace {self.namespace} has the labels {found.selector}"
+        return found.failure or CouldNotLook("not-found", says, address=self.source, setting=self.reader.setting)
+
+    def lose(self, name: str, wanted: Workload, failure: CouldNotLook) -> tuple[Evidence, Sequence[Row]]:
+        """What a workload that could not be looked at leaves: the reason, and a row that is unknown.
+
+        One that the profile only assumes, and that is not there, says nothing about those that are: no row.
+        """
+        if not wanted.assumed or failure.reason != "not-found":
+            return self.unseen(f"workload {name}", failure), [unknown_row(failure)]
+        says = f"{failure.says} ({name} is an assumption of the profile)"
+        failure = CouldNotLook(failure.reason, says, address=failure.address, setting=failure.setting)
+        rows = [unknown_row(failure)] if len(self.wanted) == 1 else []
+        return self.unseen(f"workload {name}", failure), rows
 
     def evidence(
         self, subject: str, path: str, values: Iterable[Value], selector: str = "", window: str = ""
@@ -157,6 +208,7 @@ def merged(
     order: tuple[State, ...] = ("breach", "unknown", "ok")
     state: State = next((word for word in order if any(row.state == word for row in rows)), "unknown")
     chosen = [row for row in rows if row.state == state]
+    chosen.sort(key=lambda row: 0.0 if row.measured is None else row.measured, reverse=worst is max)
     texts = list(dict.fromkeys(row.says for row in chosen))
     more = f"; and {len(texts) - 3} more" if len(texts) > 3 else ""
     measured = [row.measured for row in chosen if row.measured is not None]
@@ -165,13 +217,13 @@ def merged(
     return Finding(
         id=id,
         state=state,
-        says="; ".join(texts[:3]) + more if texts else "nothing was looked at",
+        says="; ".join(texts[:3]) + more if texts else NOTHING_THERE,
         measured=value,
         threshold=threshold if value is not None else None,
         unit=unit if value is not None else "",
         threshold_from=origin if value is not None else "",
         since=min(since, default=None) if state == "breach" else None,
-        reason=(chosen[0].reason if chosen else "no-data") if state == "unknown" else None,
+        reason=(chosen[0].reason if chosen else "not-found") if state == "unknown" else None,
     )
 
 
@@ -182,7 +234,3 @@ def _found(kind: str, obj: dict[str, Any], path: str) -> Found:
 def name_of(obj: dict[str, Any]) -> str:
     """An object's name."""
     return text(part(obj, "metadata"), "name")
-
-
-def _known() -> str:
-    return ", ".join(KINDS)

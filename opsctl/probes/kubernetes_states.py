@@ -69,13 +69,16 @@ class Pods:
             return Row("unknown", self.cut, reason="too-large")
         return Row("ok", f"{self.subject}: {says}", measured=0)
 
-    def hit(self, containers: Sequence[Container], what: str, why: Callable[[Container], str]) -> Row:
-        """A breach by some containers; measured is the number of pods."""
+    def some(self, count: int, one: str, many: str) -> str:
+        """``1 of 3 pods of Deployment api crashes``, ``2 of 3 pods of Deployment api crash``."""
+        return f"{count} of {len(self.active)} pods of {self.subject} {one if count == 1 else many}"
+
+    def hit(self, containers: Sequence[Container], one: str, many: str, why: Callable[[Container], str]) -> Row:
+        """A breach by some containers; measured is the number of pods. ``one`` and ``many``: what they do."""
         pods = {container.pod for container in containers}
         first = containers[0]
-        count = f"{len(pods)} of {len(self.active)} pods of {self.subject}"
         ends = [container.ended for container in containers if container.ended is not None]
-        says = f"{count} {what}: {first.label} of {first.pod}, {why(first)}"
+        says = f"{self.some(len(pods), one, many)}: {first.label} of {first.pod}, {why(first)}"
         return Row("breach", says, measured=len(pods), since=min(ends, default=None))
 
 
@@ -89,7 +92,7 @@ def crash_loop(pods: Pods) -> Row:
     ]
     if not found:
         return pods.clear("no container crashes in a loop")
-    return pods.hit(found, "crash in a loop", lambda c: f"{c.restarts} restarts, last {_ended(c)}")
+    return pods.hit(found, "crashes in a loop", "crash in a loop", lambda c: f"{c.restarts} restarts, last {_ended(c)}")
 
 
 def oom_killed(pods: Pods) -> Row:
@@ -97,7 +100,7 @@ def oom_killed(pods: Pods) -> Row:
     killed = [c for c in pods.containers if c.reason == "OOMKilled"]
     found = [c for c in killed if pods.recent(c) or c.ended is None]
     if found:
-        return pods.hit(found, "were killed for memory", lambda c: f"last {_ended(c)}")
+        return pods.hit(found, "was killed for memory", "were killed for memory", lambda c: f"last {_ended(c)}")
     if killed:
         return pods.clear(f"no OOM kill in the last {format_duration(pods.window)}; an older one: {_ended(killed[0])}")
     return pods.clear("no container was killed for exceeding its memory limit")
@@ -108,7 +111,12 @@ def image_pull(pods: Pods) -> Row:
     found = [c for c in pods.containers if c.waiting in PULL_REASONS]
     if not found:
         return pods.clear("all images are there")
-    return pods.hit(found, "cannot pull their image", lambda c: f"{c.waiting}: {c.message[:200]}".rstrip(": "))
+    return pods.hit(
+        found,
+        "cannot pull its image",
+        "cannot pull their image",
+        lambda c: f"{c.waiting}: {c.message[:200]}".rstrip(": "),
+    )
 
 
 def unschedulable(pods: Pods) -> Row:
@@ -118,7 +126,7 @@ def unschedulable(pods: Pods) -> Row:
         return pods.clear("every pod has a node")
     placed = condition(found[0], "PodScheduled")
     why = f"{text(placed, 'reason')}: {text(placed, 'message')[:300]}".strip(": ")
-    says = f"{len(found)} of {len(pods.active)} pods of {pods.subject} find no node: {why}"
+    says = f"{pods.some(len(found), 'finds no node', 'find no node')}: {why}"
     since = [at for pod in found if (at := moment(condition(pod, "PodScheduled").get("lastTransitionTime")))]
     return Row("breach", says, measured=len(found), since=min(since, default=None))
 
@@ -140,10 +148,11 @@ def not_ready(pods: Pods) -> Row:
         first = min(since[id(pod)] for pod in late)
         lasts = format_duration(round(pods.now - first.timestamp()))
         why = pod_problem(late[0])
-        says = f"{len(late)} of {len(pods.active)} pods of {pods.subject} are not ready, for up to {lasts}: {why}"
+        says = f"{pods.some(len(late), 'is not ready', 'are not ready')}, for up to {lasts}: {why}"
         return Row("breach", says, measured=len(late), since=first)
     if waiting:
-        return pods.clear(f"{len(waiting)} of {len(pods.active)} pods started a moment ago and are not ready yet")
+        grace = format_duration(pods.unready_for)
+        return pods.clear(f"{len(waiting)} of {len(pods.active)} pods not ready yet, for less than {grace}")
     return pods.clear(f"{len(pods.ready)} of {len(pods.active)} pods are ready")
 
 

@@ -9,7 +9,7 @@ from opsctl.errors import CouldNotLook
 from opsctl.model import Seen, Value
 from opsctl.probes.kubernetes_json import moment, part, parts, text
 from opsctl.probes.kubernetes_quantity import binary, cpus, quantity
-from opsctl.probes.kubernetes_scope import OfWorkload, Row, Scope, merged, name_of, present_only, unknown_row
+from opsctl.probes.kubernetes_scope import OfWorkload, Row, Scope, merged, name_of, present_only
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
@@ -62,6 +62,8 @@ def usage(look: Look, params: Usage) -> Seen:
             for found in scope.find_for_pods(wanted):
                 told = scope.list(path, found.selector)
                 pods = scope.list(scope.path("", "v1", "pods"), found.selector)
+                if not pods.items and not found.object:
+                    raise scope.no_pods(found)
                 cut = told.cut or pods.cut
                 fresh = [item for item in told.items if _is_fresh(item, look.now)]
                 if not fresh:
@@ -74,10 +76,10 @@ def usage(look: Look, params: Usage) -> Seen:
                 window = text(fresh[0], "window")
                 evidence.append(scope.evidence(f"usage of {found.subject}", path, values, found.selector, window))
         except CouldNotLook as failure:
-            failure = _without_metrics_server(failure)
-            evidence.append(scope.unseen(f"usage of workload {name}", failure))
+            lost, unknown = scope.lose(name, wanted, _without_metrics_server(failure))
+            evidence.append(lost)
             for each in rows.values():
-                each.append(unknown_row(failure))
+                each.extend(unknown)
     findings = tuple(merged(id, rows[id], threshold=params.above, unit="ratio", origin="above") for id in rows)
     return Seen(evidence=tuple(evidence), findings=findings)
 

@@ -98,22 +98,22 @@ def _judged(
         Value(name="version", value=worst.version),
         *(Value(name="component", value=word, labels={"component": key}) for key, word in worst.components.items()),
     ]
-    starting = worst.status == "degraded" and worst.uptime_seconds < _YOUNG
-    if worst.status != "healthy":
-        told = _http_health(look, params)
-        values += [Value(name="http_health", value=told)] if told is not None else []
-        starting = starting or (worst.status == "degraded" and told == 503)
+    told = _http_health(look, params) if worst.status != "healthy" else None
+    values += [Value(name="http_health", value=told)] if told is not None else []
     sick = [f"{key}: {word}" for key, word in worst.components.items() if not word.startswith("healthy")]
+    # A server that is not ready yet says DEGRADED and blames no component; only its HTTP port says it plainly (503).
+    young = worst.uptime_seconds < _YOUNG and not sick if told is None else told == 503
+    starting = worst.status == "degraded" and young
     because = f" ({', '.join(sick)})" if sick else ""
-    young = f", starting (up {format_duration(worst.uptime_seconds)})" if starting else ""
+    since = f", starting (up {format_duration(worst.uptime_seconds)})" if starting else ""
     told_nothing = worst.status == "unknown"
-    findings = [Finding(id="kyrodb.unreachable", state="ok", says=f"{name} answers: {worst.status}{because}{young}")]
+    findings = [Finding(id="kyrodb.unreachable", state="ok", says=f"{name} answers: {worst.status}{because}{since}")]
     for word in ("unhealthy", "degraded"):
         if told_nothing:
             says = f"{name} answers that its status is unknown"
             findings.append(Finding(id=f"kyrodb.{word}", state="unknown", says=says, reason="no-data"))
         else:
-            says = f"{name} is {worst.status}{because}{young if word == 'degraded' else ''}"
+            says = f"{name} is {worst.status}{because}{since if word == 'degraded' else ''}"
             findings.append(judged(f"kyrodb.{word}", worst.status == word, says))
     took = format_quantity(median, "s", beside=slow)
     calls = f"median of {len(times)} Health calls" if len(times) > 1 else "one Health call"

@@ -15,36 +15,36 @@ from opsctl.durations import format_duration, format_quantity, parse_quantity
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Evidence, Finding, Seen, Value
 from opsctl.probes.look import Look
-from opsctl.probes.quantities import Quantities, judged
-from opsctl.probes.registry import probe
+from opsctl.probes.quantities import judged
+from opsctl.probes.registry import Params, probe
 from opsctl.redact import printable, redact
 
 _SAMPLES = 3
 _WIDTH = 200  # characters of a sample line
 
 
-class LinesParams(Quantities, frozen=True, kw_only=True):
+class LinesParams(Params, frozen=True, kw_only=True):
     """``log``: a log of the profile. ``pattern``, or several under names in ``patterns`` (regular expressions).
 
-    ``level``: only lines of this level or worse are looked at ("" = all). ``within``: the window before now.
+    ``level``: only lines of this level or worse are looked at ("" = all). ``within``: the window before now ("" = the
+    service's own, so that a log and the signals beside it tell about the same time).
     The finding holds when more than ``above`` lines match, or, with ``share_above``, when more than this part of the
     lines looked at match; ``level`` is then "error" unless given, and fewer than ``min`` such lines are too few.
     """
-
-    durations = ("within",)
 
     log: str
     finding: str
     pattern: str = ""
     patterns: dict[str, str] = {}
     level: str = ""
-    within: str | float = "5m"
+    within: str | float = ""
     above: int = 0
     share_above: str | float | None = None
     min: int = 3
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if self.within != "" and parse_quantity(self.within, "s") <= 0:
+            raise ValueError("within must be more than nothing")
         if not self.pattern and not self.patterns:
             raise ValueError("pattern or patterns is needed")
         if self.level and self.level not in LEVELS:
@@ -82,7 +82,7 @@ def lines(look: Look, params: LinesParams) -> Seen:
         raise NotConfigured(f"{look.profile.service} defines no log {params.log}")
     if log.path.startswith("kubernetes:"):
         raise CouldNotLook("unsupported", f"the log {params.log} is in Kubernetes ({log.path}), not in a file here")
-    within = params.number("within")
+    within = parse_quantity(look.profile.window if params.within == "" else params.within, "s")
     setting = f"profile {look.profile.service}, logs.{params.log}"
     deadline = time.monotonic() + look.remaining()
     tail = read_tail(

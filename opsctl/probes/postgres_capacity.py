@@ -60,6 +60,7 @@ def reachable(look: Look, params: PostgresParams) -> Seen:
                     Value(name="role", value=facts.role),
                     Value(name="sees all sessions", value=facts.sees_all, note="" if facts.sees_all else facts.remedy),
                     Value(name="standby", value=facts.standby),
+                    Value(name="TLS", value=facts.tls),
                 )
             ),
         ),

@@ -227,7 +227,7 @@ def restarted(look: Look, params: RestartedParams) -> Seen:
     if uptime <= look.since:
         at = datetime.fromtimestamp(look.now - uptime, UTC)
         changes = (
-            Change(at=at, system="redis", subject=here.reader.address, says="Redis started",
+            Change(at=at, system="redis", subject=here.reader.address, says="started",
                    source=f"redis {here.reader.address}"),
         )  # fmt: skip
     finding = judged("redis.restarted", uptime <= recent, says, measured=uptime, threshold=recent, unit="s",

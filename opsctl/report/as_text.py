@@ -67,6 +67,8 @@ def _own_words(report: Report) -> str:
 def _causes(report: Report, style: Style) -> str:
     if not report.causes:
         return ""
+    if report.verdict == "ok":
+        return _beside(report, style)
     shown = [c for c in report.causes if c.status != "refuted"]
     refuted = [c for c in report.causes if c.status == "refuted"]
     title = _causes_title(report)
@@ -87,10 +89,21 @@ def _causes(report: Report, style: Style) -> str:
     return "\n".join(lines)
 
 
+def _beside(report: Report, style: Style) -> str:
+    """What was seen although the objective is met: nothing to explain, but worth a line each."""
+    seen = {f.id: f for f in report.findings if f.state == "breach" and not f.id.startswith("signal.")}
+    if not seen:
+        return ""
+    lines = [style.paint("Seen all the same (the objective is met, so none of it is a cause)", "bold")]
+    for finding in seen.values():
+        lines.extend(_wrap(f"{finding.id}: {finding.says.rstrip('.')}", style, indent="    ", hang="      "))
+    return "\n".join(lines)
+
+
 def _causes_title(report: Report) -> str:
     if any(c.status == "confirmed" for c in report.causes):
         return "Likely causes"
-    return "Causes looked for" if report.verdict == "ok" else "No cause was confirmed"
+    return "No cause was confirmed"
 
 
 def _cause_line(mark: str, cause: CauseResult, style: Style) -> str:
@@ -181,9 +194,10 @@ def _changes(report: Report, style: Style) -> str:
     title = f"What changed before {_clock(since)}" if since is not None else "What changed"
     lines = [style.paint(title, "bold")]
     for change in report.changes[:8]:
-        lines.extend(
-            _wrap(f"{_clock(change.at)}  {change.subject}: {change.says}", style, indent="    ", hang="           ")
-        )
+        what = change.subject
+        if change.system not in ("kubernetes", "service"):
+            what = f"{change.system} {_place(change.subject)}"
+        lines.extend(_wrap(f"{_clock(change.at)}  {what}: {change.says}", style, indent="    ", hang="               "))
     if len(report.changes) > 8:
         lines.append(f"    and {len(report.changes) - 8} more (-o json)")
     return "\n".join(lines)

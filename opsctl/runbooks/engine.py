@@ -15,7 +15,7 @@ import msgspec
 from opsctl import __version__
 from opsctl.clients.readers import Readers
 from opsctl.errors import CouldNotLook, NotConfigured
-from opsctl.model import Change, Evidence, Finding, Report, Seen, Struct, Unknown
+from opsctl.model import CauseResult, Change, Evidence, Finding, Report, Seen, Struct, Unknown
 from opsctl.probes.look import Look
 from opsctl.probes.registry import Params, Probe, get
 from opsctl.redact import printable, redact
@@ -121,6 +121,8 @@ def diagnose(
     concerned = [c for c in runbook.causes if _cause_concerns(c, profile)]
     judged = [(spec, result) for spec in concerned if (result := causes.judge(spec, known, evidence_of)) is not None]
     word, deciding = verdict.decide(findings)
+    if word == "ok":  # nothing to explain: what speaks for a cause is kept, but confirms nothing
+        judged = [(spec, _unconfirmed(result)) for spec, result in judged]
     ranked = causes.rank(
         msgspec.structs.replace(result, next=next_steps(spec, profile.service, setting.runbooks))
         for spec, result in judged
@@ -153,6 +155,10 @@ def diagnose(
         evidence=collected.evidence,
         parameters={k: str(v) for k, v in parameters.items() if v is not None},
     )
+
+
+def _unconfirmed(result: CauseResult) -> CauseResult:
+    return msgspec.structs.replace(result, status="possible") if result.status == "confirmed" else result
 
 
 class _Collected(NamedTuple):

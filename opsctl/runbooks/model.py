@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from opsctl.signals.model import Spec
@@ -27,7 +29,7 @@ class ProbeUse(Spec, frozen=True, kw_only=True):
     """One use of a probe. ``with`` values may be ``{param: NAME}``. ``needs``: dependencies the service declares."""
 
     probe: str
-    with_: dict[str, object] = msgspec.field(name="with", default_factory=dict)
+    with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
     needs: str | tuple[str, ...] = ()
 
 
@@ -61,7 +63,7 @@ class Runbook(Spec, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     diagnosis: tuple[ProbeUse, ...]
     causes: tuple[CauseSpec, ...]
-    mitigation: tuple[dict[str, object], ...] = ()
+    mitigation: tuple[dict[str, Any], ...] = ()
     escalate: str = ""
     see_also: tuple[str, ...] = ()
     version: str = "1"

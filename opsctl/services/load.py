@@ -12,7 +12,7 @@ from opsctl.config.yamlfile import load_yaml, read_struct
 from opsctl.errors import ConfigError
 from opsctl.nearest import unknown_name
 from opsctl.services.checks import faults
-from opsctl.services.model import Profile
+from opsctl.services.model import LogFile, Profile
 from opsctl.signals.model import Band, Objective, Signal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def apply_override(profile: Profile, override: ServiceOverride) -> Profile:
     """The profile with what the context says otherwise.
 
     ``window`` replaces every signal's window, ``for`` every duration that a band declares (one that breaks at once
-    stays so); labels and severities are merged over the profile's.
+    stays so); the rest is merged over the profile's.
     """
     changes: dict[str, object] = {}
     if override.scrape_interval:
@@ -73,12 +73,23 @@ def apply_override(profile: Profile, override: ServiceOverride) -> Profile:
         changes["prometheus_labels"] = {**profile.prometheus_labels, **override.labels}
     if override.severities:
         changes["severities"] = {**profile.severities, **override.severities}
+    if override.logs:
+        changes["logs"] = {**profile.logs, **{name: _log_at(profile, name, path) for name, path in override.logs.items()}}
+    if override.baselines:
+        changes["baselines"] = {**profile.baselines, **override.baselines}
+    if override.capacity:
+        changes["capacity"] = {**profile.capacity, **override.capacity}
     if override.window:
         changes["window"] = override.window
         changes["signals"] = {name: _without_window(signal) for name, signal in profile.signals.items()}
     if override.for_:
         changes["objectives"] = tuple(_with_for(objective, override.for_) for objective in profile.objectives)
     return msgspec.structs.replace(profile, **changes) if changes else profile
+
+
+def _log_at(profile: Profile, name: str, path: str) -> LogFile:
+    known = profile.logs.get(name)
+    return LogFile(path=path) if known is None else msgspec.structs.replace(known, path=path)
 
 
 def _without_window(signal: Signal) -> Signal:

@@ -168,8 +168,10 @@ def well_formed(labels: bytes) -> bool:
     """Whether labels are written as the format wants. Cheap in the common case: quotes open after "=" or close."""
     if not labels:
         return True
-    if b"\\" not in labels and labels.count(b'="') * 2 == labels.count(b'"') and labels.endswith(b'"'):
-        return True
+    if b"\\" not in labels and labels.endswith(b'"'):
+        count = labels.count(b'="')
+        if count * 2 == labels.count(b'"') and count == labels.count(b'",') + 1:
+            return True
     return _ALL_LABELS.fullmatch(labels) is not None
 
 

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 
 class Quantile(NamedTuple):
-    """``value`` is NaN when it cannot be told. ``at_least``: the true one lies above it, in the +Inf bucket."""
+    """``value`` is NaN when it cannot be told. ``at_least``: the true one lies above it, in the +Inf bucket.
+
+    ``events``: what the +Inf bucket counted.
+    """
 
     value: float
     at_least: bool
@@ -25,7 +28,7 @@ def quantile(q: float, buckets: Mapping[float, float]) -> Quantile:
     """
     edges = sorted(buckets)
     if len(edges) < 2 or not math.isinf(edges[-1]):
-        return Quantile(math.nan, False, 0.0)
+        return Quantile(math.nan, False, math.nan)
     counts: list[float] = []
     for edge in edges:
         counts.append(max(buckets[edge], counts[-1]) if counts else buckets[edge])
@@ -35,11 +38,11 @@ def quantile(q: float, buckets: Mapping[float, float]) -> Quantile:
     rank = q * total
     at = next((i for i, count in enumerate(counts[:-1]) if count >= rank), len(counts) - 1)
     if at == len(counts) - 1:
-        return Quantile(edges[-2], True, total)
+        return Quantile(edges[-2], True, buckets[edges[-1]])
     if at == 0 and edges[0] <= 0:
-        return Quantile(edges[0], False, total)
+        return Quantile(edges[0], False, buckets[edges[-1]])
     start, below = (edges[at - 1], counts[at - 1]) if at else (0.0, 0.0)
     inside = counts[at] - below
     if inside <= 0:
-        return Quantile(math.nan, False, total)
-    return Quantile(start + (edges[at] - start) * ((rank - below) / inside), False, total)
+        return Quantile(math.nan, False, buckets[edges[-1]])
+    return Quantile(start + (edges[at] - start) * ((rank - below) / inside), False, buckets[edges[-1]])

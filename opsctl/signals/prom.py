@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.model import Point
+from opsctl.signals.histogram import quantile
 from opsctl.signals.model import Row, Signal
 from opsctl.signals.outcome import MISSING_PART, Outcome, settle
 from opsctl.signals.promql import Compiled
@@ -169,24 +170,17 @@ def _with_counts(
         key = tuple(series.labels.get(label, "") for label in compiled.by)
         edge = _edge(series.labels.get("le"))
         if compiled.kind in ("quantile", "share_above"):
-            edges.setdefault(key, {})[edge] = series.value
+            group = edges.setdefault(key, {})
+            group[edge] = group.get(edge, 0.0) + series.value  # 5 and 5.0 are one edge
             if edge == math.inf:
                 whole[key] = series.value
         else:
             whole[key] = series.value
-    found = []
-    unit = unit_for(signal)
+    found: list[Row] = []
     for row in rows:
         key = tuple(row.labels.get(label, "") for label in compiled.by)
-        finite = [edge for edge in edges.get(key, {}) if math.isfinite(edge)]
-        above = False
-        if signal.quantile is not None and finite and (total := whole.get(key, 0.0)) > 0:
-            top = max(finite)
-            shown = top * unit.times / unit.over * signal.scale
-            # the rank lies in the +Inf bucket: Prometheus then answers with the highest finite edge (trap c)
-            above = math.isclose(row.value, shown, rel_tol=1e-9) and (
-                edges[key][top] < signal.quantile * total * (1 - 1e-9)
-            )
+        # the rank lies in the +Inf bucket: Prometheus then answers with the highest finite edge (trap c)
+        above = signal.quantile is not None and quantile(signal.quantile, edges.get(key, {})).at_least
         found.append(Row(labels=row.labels, value=row.value, count=whole.get(key), at_least=above, exceeds=above))
     return found, sum(whole.values()) if asked.series else None
 

@@ -60,7 +60,8 @@ def test_what_a_server_tells(redis_server: Redis) -> None:
         (("SET",), "a", "1"), (("DEL",), "a"), (("FLUSHALL",),), (("FLUSHDB",),), (("KEYS",), "*"), (("MONITOR",),),
         (("DEBUG", "SLEEP"), "1"), (("CONFIG", "SET"), "maxmemory", "1"), (("CONFIG", "RESETSTAT"),),
         (("CONFIG", "GET"), "*"), (("CONFIG", "GET"), "requirepass"), (("SLOWLOG", "RESET"),), (("LATENCY", "RESET"),),
-        (("EVAL",), "return 1", "0"), (("CLIENT", "KILL"), "TYPE", "normal"), (("SHUTDOWN",),), (("INFO",), "all", "x"), (("INFO",), "a b"),
+        (("EVAL",), "return 1", "0"), (("CLIENT", "KILL"), "TYPE", "normal"), (("SHUTDOWN",),),
+        (("INFO",), "all", "x"), (("INFO",), "a b"),
         (("SLOWLOG", "GET"), "10; DEL a"), (("PING",), "x"), (("info",), "all"),
     ],
 )  # fmt: skip

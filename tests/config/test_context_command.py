@@ -158,7 +158,7 @@ def test_show_says_what_wins_and_what_it_hides(opsctl: Session, write: Write, mo
 def test_show_another_context(opsctl: Session, write: Write) -> None:
     write(FILE)
     rows = {row["key"]: row["value"] for row in opsctl.json("context", "show", "lab")["values"]}
-    assert rows["redis.url"] == "redis://@127.0.0.1:6379"
+    assert rows["redis.url"] == "redis://127.0.0.1:6379"
     assert opsctl.json("--context", "lab", "context", "show")["context"] == "lab"
     opsctl("context", "show", "lba", code=64)
     assert opsctl.err == 'opsctl: there is no context "lba". Did you mean lab?\n'

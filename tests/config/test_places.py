@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsctl.config import places
+from opsctl.config.contexts import load_config
 from opsctl.errors import ConfigError
 
 
@@ -103,3 +104,10 @@ def test_paths_as_people_know_them(home: Path, tmp_path: Path) -> None:
     assert places.shown(home / ".config/opsctl/opsctl.yaml") == "~/.config/opsctl/opsctl.yaml"
     assert places.shown("../x.yaml") == str(tmp_path / "x.yaml")
     assert places.shown("/etc/opsctl/opsctl.yaml") == "/etc/opsctl/opsctl.yaml"
+
+
+def test_the_home_of_nobody_is_just_not_found() -> None:
+    with pytest.raises(ConfigError, match="there is no folder"):
+        places.runbook_dirs("~no-such-user-here/x")
+    with pytest.raises(ConfigError, match="there is no such configuration file"):
+        load_config("~no-such-user-here/x", {})

@@ -113,8 +113,9 @@ def postgres_error(sqlstate: str, text: str) -> Callable[[socket.socket], None]:
 class Proxy(RawServer):
     """Passes bytes to ``port`` on this host. ``freeze`` stops passing without closing; ``delay`` holds back answers."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, source: str = HOST) -> None:
         self.target = port
+        self.source = source  # the address the real server sees
         self.delay = 0.0
         self.sent = b""  # what clients sent, in the order it came
         self._frozen = threading.Event()
@@ -137,7 +138,7 @@ class Proxy(RawServer):
         self._open.clear()
 
     def _pass(self, client: socket.socket) -> None:
-        with socket.create_connection((HOST, self.target)) as server:
+        with socket.create_connection((HOST, self.target), source_address=(self.source, 0)) as server:
             self._open += [client, server]
             while True:
                 ready, _, _ = select.select([client, server], [], [], 0.05)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from opsctl.errors import CouldNotLook, NotConfigured
+from opsctl.probes.registry import _probes, get
 from opsctl.services.model import Workload
 from tests.probes.kubernetes_look import finding, look_at, run, states
 from tests.servers.kube import ApiError, Kube
@@ -118,7 +121,40 @@ def test_workloads_by_label(kube: Kube) -> None:
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace, every))
     assert sorted(each.subject for each in seen.evidence) == ["Deployment api", "Deployment worker"]
     none = run("kubernetes.rollout", look_at(kube.admin, namespace, {"x": Workload(selector="app=x")}))
-    assert finding(none, STUCK).says == f"no Deployment in namespace {namespace} has the labels app=x"
+    assert finding(none, STUCK).says == (
+        f"namespace {namespace} has no Deployment, StatefulSet or DaemonSet with the labels app=x"
+    )
+
+
+def test_a_name_may_belong_to_another_kind_and_labels_help_where_the_name_is_wrong(kube: Kube) -> None:
+    namespace = kube.namespace()
+    path = kube.deploy(namespace, "db")
+    template = kube.call("GET", path)["spec"]["template"]
+    kube.call("DELETE", path)
+    sets = f"apis/apps/v1/namespaces/{namespace}/statefulsets"
+    spec = {"replicas": 1, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}}, "template": template}
+    kube.call("POST", sets, {"metadata": {"name": "db", "labels": {"app": "db"}}, "spec": spec})
+    kube.wait(f"{sets}/db", lambda obj: obj.get("status", {}).get("readyReplicas") == 1)
+    for wanted in (Workload(name="db"), Workload(name="wrong", selector="app=db")):
+        seen = run("kubernetes.rollout", look_at(kube.admin, namespace, {"db": wanted}))
+        assert [each.subject for each in seen.evidence] == ["StatefulSet db"]
+        assert states(seen)[RUNNING] == "ok"
+
+
+def test_a_workload_that_is_only_assumed_spoils_nothing_when_it_is_not_there(kube: Kube) -> None:
+    namespace = kube.namespace()
+    kube.rolled_out(kube.deploy(namespace))
+    assumed = Workload(name="rabbitmq", assumed=True)
+    for id in ("rollout", "history", "pods", "scaling"):
+        seen = run(f"kubernetes.{id}", look_at(kube.admin, namespace, {"api": Workload(name="api"), "mq": assumed}))
+        assert "unknown" not in states(seen).values()
+        if id != "scaling":
+            assert seen.evidence[1].unknown is not None
+            assert "(mq is an assumption of the profile)" in seen.evidence[1].unknown.says
+        alone = run(f"kubernetes.{id}", look_at(kube.admin, namespace, {"mq": assumed}))
+        assert "unknown" in states(alone).values()
+        both = run(f"kubernetes.{id}", look_at(kube.admin, namespace, {"mq": assumed, "other": assumed}))
+        assert "unknown" in states(both).values()
 
 
 def test_a_stateful_set_has_no_deadline(kube: Kube) -> None:
@@ -176,6 +212,20 @@ def test_the_past_and_a_service_without_workloads(kube: Kube) -> None:
         run("kubernetes.rollout", look_at(kube.admin, "default", {}))
     with pytest.raises(NotConfigured):
         run("kubernetes.rollout", look_at(kube.admin, "default"), workload="worker")
+
+
+def test_all_probes_at_once_share_one_reader(kube: Kube) -> None:
+    namespace = kube.namespace()
+    kube.rolled_out(kube.deploy(namespace, replicas=2))
+    look = look_at(kube.admin, namespace)
+    get("kubernetes.access")
+    probes = [probe for id, probe in _probes.items() if id.startswith("kubernetes.") and id != "kubernetes.usage"]
+    with ThreadPoolExecutor(8) as pool:
+        every = list(pool.map(lambda probe: probe.run(look, probe.params()), probes * 3))
+    look.readers.close()
+    assert len(every) == 15
+    unknown = [each.says for seen in every for each in seen.findings if each.state == "unknown"]
+    assert unknown == []
 
 
 def test_diagnosis_leaves_the_cluster_as_it_was(kube: Kube) -> None:

@@ -85,8 +85,10 @@ def test_a_young_degraded_server_is_starting() -> None:
     with Kyrodb() as server:
         server.status, server.uptime = double.DEGRADED, 12
         seen = ask(server)
-    assert states(seen)["kyrodb.degraded"] == "breach"
-    assert says(seen, "kyrodb.degraded").endswith("is degraded, starting (up 12s)")
+        assert states(seen)["kyrodb.degraded"] == "breach"
+        assert says(seen, "kyrodb.degraded").endswith("is degraded, starting (up 12s)")
+        server.components["cold_tier"] = "degraded (compacting)"
+        assert "starting" not in says(ask(server), "kyrodb.degraded")
 
 
 def test_its_http_port_tells_starting_from_degraded() -> None:

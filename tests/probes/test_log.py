@@ -60,6 +60,13 @@ def test_not_more_than_the_bound(log: Path) -> None:
     assert states(look(log, pattern="Connection pool timeout", level="critical")) == {ID: "ok"}
 
 
+def test_the_window_is_the_services_unless_given(log: Path) -> None:
+    profile = Profile(service="mine", window="3m20s", logs={"app": LogFile(path=str(log), format="json")})
+    asked = LinesParams(log="app", finding=ID, pattern="Connection pool timeout")
+    assert says(lines(look_at({}, profile, now=NOW), asked), ID) == "7 lines in 3m20s match, bound 0"
+    assert says(look(log, pattern="Connection pool timeout", within="197s"), ID) == "4 lines in 3m17s match, bound 0"
+
+
 def test_a_share_is_of_the_error_lines(log: Path) -> None:
     seen = look(log, pattern="Connection pool timeout", share_above="20%")
     assert states(seen) == {ID: "breach"}
@@ -160,6 +167,7 @@ def test_logs_that_are_not_here(tmp_path: Path) -> None:
         {"pattern": "("},
         {"pattern": "x", "level": "loud"},
         {"pattern": "x", "within": "soon"},
+        {"pattern": "x", "within": "0s"},
         {"pattern": "x", "share_above": "much"},
         {"pattern": "x", "patern": "y"},
     ],

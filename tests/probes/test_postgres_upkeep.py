@@ -118,7 +118,7 @@ def test_a_restart_and_a_configuration_load_are_changes(fresh: Postgres) -> None
     assert states(seen) == {
         "postgres.restart-pending": "ok", "postgres.restarted": "breach", "postgres.settings-loaded": "ok",
     }  # fmt: skip
-    assert [change.says for change in seen.changes] == ["Postgres started"]
+    assert [change.says for change in seen.changes] == ["started"]
     assert seen.changes[0].system == "postgres"
     assert abs(seen.changes[0].at.timestamp() - time.time()) < 600
     with looking({"postgres": fresh.dsn()}, since=0) as look:

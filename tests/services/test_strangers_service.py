@@ -1,5 +1,9 @@
 """A stranger's own service: what ``opsctl service new`` writes is enough to measure it and to judge it."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,3 +78,26 @@ def test_twenty_lines_are_enough(tmp_path, service):
     judged = judge(objective, reading, History(signal=objective.signal), profile.severities)
     assert judged.band is objective.bands[1]
     assert judged.severity == "sev1"
+
+
+def test_the_commands_that_new_prints_work(tmp_path, service):
+    def run(*argv):
+        kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG")}
+        command = [sys.executable, "-m", "opsctl", "--runbooks", "team", *argv]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+            env={**kept, "HOME": str(tmp_path)},
+        )
+
+    (tmp_path / "team").mkdir()
+    assert run("service", "new", "mine", "--metrics", service).returncode == 0
+    assert run("service", "lint", "mine").returncode == 0
+    done = run("diagnose", "high-latency", "-s", "mine", "-o", "json")
+    assert done.returncode == 2, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["service"], report["verdict"], report["severity"]) == ("mine", "critical", "sev1")

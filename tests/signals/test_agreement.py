@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from opsctl.signals.direct import evaluate
 from opsctl.signals.model import Ratio, Reading, Row, Selector, Signal
+from opsctl.signals.once import side_by_side
 from opsctl.signals.outcome import Outcome
 from opsctl.signals.reader import SignalReader
 from tests.servers.prometheus import start_prometheus
@@ -26,7 +27,10 @@ FEW = 3.0  # min_count of the sets: small ones must be refused by both
 pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.slow]
 
 labels = st.fixed_dictionaries(
-    {"endpoint": st.sampled_from(["/a", "/b", 'q"\\', "new\nline", "ü"]), "status": st.sampled_from(["200", "404", "500"])}
+    {
+        "endpoint": st.sampled_from(["/a", "/b", 'q"\\', "new\nline", "ü"]),
+        "status": st.sampled_from(["200", "404", "500"]),
+    }
 )
 
 
@@ -66,9 +70,9 @@ def once_each(items: list[Any]) -> list[Any]:
 
 
 whole = st.integers(0, 10_000).map(float)
-counters = st.lists(
-    st.builds(Counter, labels, st.one_of(whole, whole, st.none()), whole), min_size=1, max_size=5
-).map(once_each)
+counters = st.lists(st.builds(Counter, labels, st.one_of(whole, whole, st.none()), whole), min_size=1, max_size=5).map(
+    once_each
+)
 numbers = st.one_of(st.floats(-1e9, 1e9, allow_subnormal=False), st.just(math.nan), st.just(math.inf))
 
 
@@ -152,7 +156,9 @@ def on_the_edge(case: Case) -> bool:
             have = groups.setdefault(key, [0.0] * (len(case.edges) + 1))
             groups[key] = [x + y for x, y in zip(have, bucket_growth(case, child), strict=True)]
     return any(
-        abs(case.q * counts[-1] - count) <= 1e-9 * max(1.0, counts[-1]) for counts in groups.values() for count in counts
+        abs(case.q * counts[-1] - count) <= 1e-9 * max(1.0, counts[-1])
+        for counts in groups.values()
+        for count in counts
     )
 
 
@@ -240,7 +246,9 @@ def differs(name: str, prometheus: Reading, direct: Outcome) -> str:
     if (prometheus.unknown is None) != (direct.reason is None):
         return f"{name}: {prometheus.unknown}, direct {direct.reason}"
     if prometheus.unknown is not None and prometheus.unknown.reason != direct.reason:
-        return f"{name}: {prometheus.unknown.reason} ({prometheus.unknown.says}), direct {direct.reason} ({direct.says})"
+        return (
+            f"{name}: {prometheus.unknown.reason} ({prometheus.unknown.says}), direct {direct.reason} ({direct.says})"
+        )
     return ""
 
 
@@ -255,8 +263,9 @@ def test_at_least_500_sets_give_the_same_readings(world: World) -> None:
     compared: dict[str, int] = {}
     for number, case in enumerate(world.cases):
         two = scrapes(lines(number, case, second=False), lines(number, case, second=True), PAUSE)
-        for name, signal in declared(number, case).items():
-            reading = world.reader.read(f"c{number}_{name}", signal, at=NOW)
+        chosen = declared(number, case)
+        asked = [lambda n=n, s=s, c=number: world.reader.read(f"c{c}_{n}", s, at=NOW) for n, s in chosen.items()]
+        for (name, signal), reading in zip(chosen.items(), side_by_side(asked), strict=True):
             outcome = evaluate(signal, two, window=PAUSE)
             if text := differs(f"c{number}_{name}", reading, outcome):
                 wrong.append(f"{text}\n    {case}")
@@ -311,7 +320,3 @@ def test_rates_differ_by_prometheus_extrapolation_and_nothing_else(world: World,
             theirs = world.reader.read("five", five, at=NOW + late, window=window)
             assert theirs.value == pytest.approx(evaluate(five, two, window=window).rows[0].value, rel=1e-6), case
     assert checked > 100
-
-
-def shown(labels: Mapping[str, str]) -> str:  # pragma: no cover - for reading failures in a debugger
-    return ",".join(f"{k}={v}" for k, v in labels.items())
