@@ -50,8 +50,9 @@ def required() -> set[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a misspelt $OPSCTL_TEST_REQUIRE before any test runs."""
+    """Refuse a misspelt $OPSCTL_TEST_REQUIRE before any test runs; skip also where only the body needs a server."""
     required()
+    programs.when_missing = skip_or_fail
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,10 +71,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"marker needs({server!r}): known servers are {', '.join(sorted(SERVERS))}", pytrace=False)
         program = programs.find(server)
         if isinstance(program, programs.Missing):
-            if server in required():
-                pytest.fail(f"{program.says}, and OPSCTL_TEST_REQUIRE demands it; {program.install}", pytrace=False)
-            used.not_run[server] = used.not_run.get(server, 0) + 1
-            pytest.skip(program.says)
+            skip_or_fail(server, program)
+
+
+def skip_or_fail(server: str, missing: programs.Missing) -> None:
+    """End the running test for want of ``server``: skipped and counted, or failed where it is required."""
+    if server in required():
+        pytest.fail(f"{missing.says}, and OPSCTL_TEST_REQUIRE demands it; {missing.install}", pytrace=False)
+    used.not_run[server] = used.not_run.get(server, 0) + 1
+    pytest.skip(missing.says)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -46,7 +46,8 @@ def look(loaded: Loaded, request: Request) -> Result:
     from opsctl.config.settings import load_settings
     from opsctl.durations import parse_duration, parse_time
     from opsctl.runbooks.engine import Setting, diagnose
-    from opsctl.runbooks.load import find, parameters_of
+    from opsctl.runbooks.find import find
+    from opsctl.runbooks.load import parameters_of
     from opsctl.runbooks.verdict import EXIT
     from opsctl.services.load import apply_override, load_profile
     from opsctl.services.resolve import resolver

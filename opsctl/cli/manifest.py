@@ -57,7 +57,7 @@ def _walk_diagnose(command: Any, found: Tree) -> None:
     from opsctl.cli.diagnose import runbook_command
     from opsctl.cli.options import Root
     from opsctl.config.places import built_in
-    from opsctl.runbooks.load import find
+    from opsctl.runbooks.find import find
 
     folder = built_in()
     names = tuple(find([folder]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from opsctl.report.style import Style
+if TYPE_CHECKING:
+    from opsctl.report.style import Style
 
 
 class Result(NamedTuple):

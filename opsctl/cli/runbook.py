@@ -21,8 +21,8 @@ def runbook() -> None:
 @app.command("list")
 def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     """All runbooks with their titles, the folder that wins for each name."""
+    from opsctl.runbooks.find import find
     from opsctl.runbooks.index import titles
-    from opsctl.runbooks.load import find
 
     dirs = root_of(ctx).dirs()
     files = find(dirs)
@@ -40,9 +40,9 @@ def show(
     output: Output = Format.text,
 ) -> Result:
     """One runbook: meaning, impact, what it looks at, the causes it tells apart."""
+    from opsctl.report.page import as_markdown, as_text
     from opsctl.report.style import Style
     from opsctl.runbooks.load import load
-    from opsctl.report.page import as_markdown, as_text
 
     loaded = load(name, root_of(ctx).dirs())
     if markdown:
@@ -61,8 +61,8 @@ def lint(
     output: Output = Format.text,
 ) -> Result:
     """Check runbooks: unknown ids and parameters, causes that nothing can confirm, broken PromQL, dangling links."""
+    from opsctl.runbooks.find import find
     from opsctl.runbooks.lint import lint_all
-    from opsctl.runbooks.load import find
 
     dirs = root_of(ctx).dirs()
     problems = lint_all(dirs, names or ())

@@ -106,7 +106,7 @@ def lint(
     output: Output = Format.text,
 ) -> Result:
     """Check profiles: unknown names, contradicting bands, PromQL that does not parse; list what they assume."""
-    from opsctl.runbooks.load import find
+    from opsctl.runbooks.find import find
     from opsctl.services.lint import lint_all
     from opsctl.services.load import list_profiles
 

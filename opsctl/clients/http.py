@@ -111,7 +111,7 @@ class HttpReader:
         return self._call("POST", path, None, timeout, None, max_bytes, kind, body)
 
     def post_review(self, body: bytes, *, timeout: float) -> HttpAnswer:
-        """POST a Kubernetes SelfSubjectAccessReview ("may I?"), which is answered and not stored; any status is returned."""
+        """POST a Kubernetes SelfSubjectAccessReview ("may I?"): answered, never stored; any status is returned."""
         kind = {"Content-Type": "application/json", "Accept": "application/json"}
         return self._call("POST", _REVIEW_PATH, None, timeout, None, 2**20, kind, body)
 

@@ -7,6 +7,7 @@ client is another type in another module.
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ __all__ = ["ClientsFull", "RedisReader", "Sample", "SlowCommand", "Spike"]
 CONNECT_SECONDS = 3.0
 _REMEMBER_SECONDS = 10.0  # a failed connect is not tried again by each probe
 _LONGEST_ANSWER = 8 * 2**20  # bytes; INFO of a busy server is about 20 KB
+_MOST_ITEMS = 100_000
 
 SETTINGS = frozenset({"maxclients", "latency-monitor-threshold", "maxmemory-policy", "slowlog-log-slower-than"})
 
@@ -196,12 +198,10 @@ class RedisReader:
 
             def exchange() -> Any:
                 connection.send_command(*command, *arguments)
+                _refuse_giant(connection)
                 return connection.read_response(disable_decoding=True)
 
-            answer = self._bounded(" ".join(command), exchange, connection, until - time.monotonic())
-            if isinstance(answer, bytes) and len(answer) > _LONGEST_ANSWER:
-                raise self._failure("too-large", f"{self.address} answers {command[0]} with {len(answer)} bytes")
-            return answer
+            return self._bounded(" ".join(command), exchange, connection, until - time.monotonic())
         finally:
             self._lock.release()
 
@@ -251,6 +251,9 @@ class RedisReader:
         except Expired:
             self._drop()
             raise self._failure("timeout", f"{self.address} did not answer {what} in {seconds:.1f} s") from None
+        except _TooLarge as giant:
+            self._drop()
+            raise self._failure("too-large", f"{self.address} answers {what} with {giant}") from None
         except (errors.RedisError, OSError, ValueError, IndexError, TypeError) as error:
             if not isinstance(error, errors.ResponseError):
                 self._drop()
@@ -265,6 +268,20 @@ class RedisReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
+
+
+class _TooLarge(Exception):
+    """An answer that announces more than any answer to our commands needs."""
+
+
+def _refuse_giant(connection: Any) -> None:
+    """Look at the announced size before anything is read into memory. Raises _TooLarge."""
+    sock = getattr(connection, "_sock", None)
+    if sock is None or not hasattr(socket, "MSG_PEEK") or hasattr(sock, "getpeercert"):
+        return  # over TLS nothing can be looked at before it is read
+    found = re.match(rb"([$*])([0-9]+)\r\n", sock.recv(32, socket.MSG_PEEK))
+    if found and int(found[2]) > (_LONGEST_ANSWER if found[1] == b"$" else _MOST_ITEMS):
+        raise _TooLarge(f"{int(found[2])} {'bytes' if found[1] == b'$' else 'items'}")
 
 
 def _text(value: object) -> str:

@@ -88,7 +88,8 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     switches.when_changed(Sabotage(app, settings["dsn"]))
     alerts = AlertEngine(app)
     Retention(settings["dsn"])
-    threading.Thread(target=app.watch_lag, daemon=True).start()
+    for work in (app.watch_lag, app.collect):
+        threading.Thread(target=work, daemon=True).start()
     serve(
         settings["port"],
         {

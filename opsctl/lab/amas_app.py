@@ -22,6 +22,7 @@ from opsctl.lab.web import Answer, Request
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0)
 EDGES_MS = (5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0, 600.0, 800.0, 1000.0, 1500.0,
             2000.0, 2500.0, 5000.0, 10000.0)  # fmt: skip
+COLLECTION = 5.0  # seconds; 30 in the original
 COMPUTE = 0.045  # seconds of the service's own work inside each write's transaction
 RANKING = 0.03  # seconds of ranking the words of a state
 REBUILD_SECONDS = 0.12  # of computing one state anew
@@ -51,6 +52,8 @@ class App:
         self.queue.set(0, "decision")
         self.write_ms = one.histogram("amas_decision_write_duration", "Decision write in ms.", (), EDGES_MS)
         self.errors = one.counter("http_errors_total", "Answers of 400 and above.", "status", "route")
+        for status in ("429", "500"):
+            self.errors.add(status, "/api/decisions", by=0)
         self.requests = one.counter("http_requests_total", "Requests.", *labels)
         self.seconds = one.histogram("http_request_duration_seconds", "Request time in seconds.", labels, EDGES)
         self.active = one.gauge("http_requests_active", "Requests being processed.")
@@ -174,6 +177,12 @@ class App:
         """Load all states into the cache at once, as the service does after a start."""
         for user in range(USERS):
             self.cache.keep(user, self._rebuild(user))
+
+    def collect(self) -> None:
+        """The collector's own line in the log, every few seconds."""
+        while True:
+            time.sleep(COLLECTION)
+            self.journal.line("INFO", f"[MetricsCollector] queue {self.queue.get('decision'):.0f}")
 
     def watch_lag(self) -> None:
         """Measure how late a timer fires; the gauge shows the worst of the last three seconds."""

@@ -122,6 +122,7 @@ class App:
         )
         for customer in self.keys.values():
             quota.set(0.4, customer, "pro")
+            self.limited.add(customer, "pro", by=0)
         one.gauge(PREFIX + "build_info", "1, labelled by version.", "version").set(1, self.release["version"])
         add_process_metrics(one, self.started)
 

@@ -138,15 +138,14 @@ def not_ready(pods: Pods) -> Row:
             return pods.clear("no pods, and none are wanted (scaled to zero)")
         if pods.desired:
             return Row("breach", f"{pods.subject}: no pod exists, {pods.desired} wanted", measured=pods.desired)
-        return Row(
-            "unknown", f"{pods.subject}: no pod is alive, and how many are wanted is not known", reason="no-data"
-        )
+        says = f"{pods.subject}: no pod is alive, and how many are wanted is not known"
+        return Row("unknown", says, reason="no-data")
     since = {id(pod): _unready_since(pod) for pod in pods.active if not is_ready(pod)}
     waiting = [pod for pod in pods.active if id(pod) in since]
     late = [pod for pod in waiting if pods.now - since[id(pod)].timestamp() >= pods.unready_for]
     if late:
         first = min(since[id(pod)] for pod in late)
-        lasts = format_duration(round(pods.now - first.timestamp()))
+        lasts = format_duration(max(0, round(pods.now - first.timestamp())))
         why = pod_problem(late[0])
         says = f"{pods.some(len(late), 'is not ready', 'are not ready')}, for up to {lasts}: {why}"
         return Row("breach", says, measured=len(late), since=first)
@@ -163,9 +162,8 @@ def restarts(pods: Pods) -> Row:
         ever = sum(c.restarts for c in pods.containers)
         older = f" ({ever} before that)" if ever else ""
         return pods.clear(f"no container was restarted in the last {window}{older}")
-    return pods.hit(
-        pods.restarted, f"were restarted in the last {window}", lambda c: f"{c.restarts} in all, {_ended(c)}"
-    )
+    once, often = f"was restarted in the last {window}", f"were restarted in the last {window}"
+    return pods.hit(pods.restarted, once, often, lambda c: f"{c.restarts} in all, {_ended(c)}")
 
 
 def _ended(container: Container) -> str:

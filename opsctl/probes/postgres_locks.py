@@ -6,11 +6,16 @@ from typing import Any, ClassVar
 
 from opsctl.durations import format_quantity
 from opsctl.model import Finding, Seen, Value
+from opsctl.probes import postgres_blocking as blocking
 from opsctl.probes.look import Look
 from opsctl.probes.postgres_session import PostgresParams, Session, labels, session, short, who
 from opsctl.probes.quantities import judged
 from opsctl.probes.registry import probe
 
+_SHOWN = 10
+_BARE = dict.fromkeys(
+    ("role", "application", "kind", "state", "transaction_seconds", "state_seconds", "query"),
+)
 _WRAPAROUND = "(to prevent wraparound)"
 
 
@@ -29,9 +34,9 @@ class LocksParams(PostgresParams, frozen=True, kw_only=True):
         "postgres.wraparound-autovacuum": "The blocking session is an autovacuum against wraparound: do not end it",
     },
     params=LocksParams,
-    asks="pg_locks; the blocking tree only when somebody waits",
+    asks="pg_locks; who blocks whom only when somebody waits",
     privilege="pg_monitor to see what the blocking session does",
-    cost="one or two queries; takes the lock manager's partitions briefly",
+    cost="one to three queries; takes the lock manager's partitions briefly",
     minimum="Postgres 14",
 )
 def locks(look: Look, params: LocksParams) -> Seen:
@@ -46,7 +51,7 @@ def locks(look: Look, params: LocksParams) -> Seen:
         ids = ("postgres.lock-wait", "postgres.lock-root-idle", "postgres.wraparound-autovacuum")
         return Seen(evidence=(here.evidence(values),), findings=tuple(judged(id, False, says) for id in ids))
     values.append(Value(name="longest wait", value=longest, unit="s"))
-    roots = here.rows("get_blocking_tree")
+    roots = _roots(here)
     values += [
         Value(
             name="blocking session",
@@ -64,12 +69,22 @@ def locks(look: Look, params: LocksParams) -> Seen:
     says = f"{people} for a lock, the longest for {format_quantity(longest, 's', beside=above)}"
     if roots:
         top = roots[0]
-        says += f"; {_root(top)} blocks {top['victims']} of them, depth {top['depth']}"
+        says += f"; {_root(top)} blocks {top['victims']} of them"
+        says += f" through {top['depth']} steps" if top["depth"] > 1 else ""
+    else:
+        says += "; no session blocks without waiting itself: either it has just ended or they wait for each other"
     lock_wait = judged(
         "postgres.lock-wait", holds, says, measured=longest, threshold=above, unit="s", parameter="above"
     )
     findings = (lock_wait, _root_idle(here, roots, holds), _wraparound(here, roots, holds))
     return Seen(evidence=(here.evidence(values),), findings=findings)
+
+
+def _roots(here: Session) -> list[dict[str, Any]]:
+    """The ten worst roots with what they are; a prepared transaction (pid 0) and one that has just gone stay bare."""
+    worst = blocking.roots(blocking.edges(here))[:_SHOWN]
+    known = {row["pid"]: row for row in here.rows("get_blocking_sessions", {"pids": [root.pid for root in worst]})}
+    return [{**_BARE, **known.get(root.pid, {}), **root._asdict()} for root in worst]
 
 
 def _root_idle(here: Session, roots: list[dict[str, Any]], holds: bool) -> Finding:
@@ -127,10 +142,14 @@ class IdleInTransactionParams(PostgresParams, frozen=True, kw_only=True):
 )
 def idle_in_transaction(look: Look, params: IdleInTransactionParams) -> Seen:
     """PG-5. Ranked by harm: victims first, then how long it has been idle."""
-    above, blocking = params.number("above"), params.number("blocking")
+    above, blocking_for = params.number("above"), params.number("blocking")
     here = session(look, params)
     rows = here.rows("get_idle_in_transaction")
-    harmful = [row for row in rows if row["idle_seconds"] >= (blocking if row["victims"] else above)]
+    waiting = blocking.edges(here) if rows else {}
+    for row in rows:
+        row["victims"] = blocking.reach(waiting, row["pid"]).victims
+    rows.sort(key=lambda row: (-row["victims"], -row["idle_seconds"]))
+    harmful = [row for row in rows if row["idle_seconds"] >= (blocking_for if row["victims"] else above)]
     values = [
         Value(
             name="idle in transaction",
@@ -142,7 +161,7 @@ def idle_in_transaction(look: Look, params: IdleInTransactionParams) -> Seen:
                 query=short(row["query"]),
             ),
         )
-        for row in rows
+        for row in rows[:_SHOWN]
     ]  # fmt: skip
     id = "postgres.idle-in-transaction"
     if harmful:
@@ -150,14 +169,14 @@ def idle_in_transaction(look: Look, params: IdleInTransactionParams) -> Seen:
         says = f"{who(worst)}, idle in its transaction for {_age(worst['idle_seconds'])}, blocks {worst['victims']}"
         more = len(harmful) - 1
         says += f"; {more} more like it" if more else ""
-        limit, name = (blocking, "blocking") if worst["victims"] else (above, "above")
+        limit, name = (blocking_for, "blocking") if worst["victims"] else (above, "above")
         finding = judged(id, True, says, measured=worst["idle_seconds"], threshold=limit, unit="s", parameter=name)
     elif not here.facts.sees_all:
         finding = here.hidden(id, "the state of other roles' sessions")
     elif rows:
         longest = max(row["idle_seconds"] for row in rows)
         says = (
-            f"{rows[0]['sessions']} idle in transaction, none blocks others; the longest for "
+            f"{len(rows)} idle in transaction, none blocks others; the longest for "
             f"{format_quantity(longest, 's', beside=above)}, limit {format_quantity(above, 's')}"
         )
         finding = judged(id, False, says, measured=longest, threshold=above, unit="s", parameter="above")

@@ -108,7 +108,7 @@ def _many(rows: list[dict[str, Any]], slots: int, share: float) -> Finding:
     most = max(by_address.values(), default=0)
     held = total / slots
     even = clients >= 3 and most <= 2 * total / clients
-    says = f"{clients} client addresses hold {total} of {slots} slots, at most {most} each"
+    says = f"{total} of {slots} slots are held from {clients} client addresses, at most {most} from one"
     return judged(id, even and held >= max(share, 0.8), says, measured=held, threshold=max(share, 0.8), unit="ratio")
 
 
@@ -164,7 +164,8 @@ def transactions(look: Look, params: TransactionsParams) -> Seen:
         for row in rows[:_SHOWN]
     ]  # fmt: skip
     clients = [row for row in rows if row["kind"] == "client backend" and not row["helper"]]
-    running = [row for row in clients if row["state"] == "active"]
+    # a statement that waits for a lock is a victim: postgres.locks names who holds it up
+    running = [row for row in clients if row["state"] == "active" and not row["wait"].startswith("Lock/")]
     findings = [
         _longest(here, "postgres.long-transaction", clients, "transaction_seconds", params.number("above"), "above"),
         _longest(here, "postgres.long-query", running, "query_seconds", params.number("query"), "query"),

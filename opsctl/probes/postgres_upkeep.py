@@ -232,7 +232,7 @@ def settings(look: Look, params: SettingsParams) -> Seen:
     )  # fmt: skip
     changes = [_change(here, look.now - up, "started")] if up <= look.since else []
     if loaded <= look.since and not at_start:
-        changes.append(_change(here, look.now - loaded, "Postgres read its configuration"))
+        changes.append(_change(here, look.now - loaded, "read its configuration"))
     return Seen(evidence=(here.evidence(values),), findings=findings, changes=tuple(changes))
 
 

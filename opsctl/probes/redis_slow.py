@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from opsctl.clients.redis import SlowCommand
 from opsctl.durations import format_quantity
 from opsctl.errors import CouldNotLook
 from opsctl.model import Finding, Seen, Value
@@ -15,6 +14,9 @@ from opsctl.probes.quantities import judged
 from opsctl.probes.redis_session import RedisParams, Session, session
 from opsctl.probes.registry import probe
 from opsctl.redact import printable, redact
+
+if TYPE_CHECKING:
+    from opsctl.clients.redis import SlowCommand
 
 _ENTRIES = 128
 _SHOWN = 5

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from opsctl.model import Seen
-from opsctl.probes.look import Look
+if TYPE_CHECKING:
+    from opsctl.model import Seen
+    from opsctl.probes.look import Look
 
 # system -> module: a diagnosis imports only the systems its runbook names.
 MODULES = {

@@ -22,7 +22,7 @@ def render(report: Report, style: Style) -> str:
         _causes(report, style),
         _objectives(report, style),
         _unknowns("Could not look at", report.unknown, style),
-        _absent(report.not_configured, style),
+        _absent(report.not_configured, report.says, style),
         _changes(report, style),
         _notes(report.notes, style),
         _next(report, style),
@@ -177,8 +177,8 @@ def _by(item: Unknown) -> str:
     return f"from {item.setting}" if item.setting and item.setting not in item.says else ""
 
 
-def _absent(items: tuple[Unknown, ...], style: Style) -> str:
-    if not items:
+def _absent(items: tuple[Unknown, ...], says_already: str, style: Style) -> str:
+    if not items or items[0].says in says_already:
         return ""
     says = dict.fromkeys(i.says.rstrip(".") for i in items)
     lines = [style.paint("Not configured for this service (not the same as healthy)", "bold")]

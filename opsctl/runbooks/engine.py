@@ -67,6 +67,13 @@ def plan(loaded: Loaded, profile: Profile, parameters: Mapping[str, object]) -> 
     return plans
 
 
+def defines(profile: Profile, runbook: str) -> bool:
+    """Whether the service's profile has anything that decides this runbook; if not, there is nothing to look at."""
+    return any(o.runbook == runbook and o.kind == "alert" for o in profile.objectives) or any(
+        s.runbook == runbook for s in profile.symptoms
+    )
+
+
 def concerns(profile: Profile, needs: str | tuple[str, ...]) -> bool:
     """Whether the service declares every dependency (by name or kind) that a probe or cause needs."""
     declared = set(profile.dependencies) | {d.kind for d in profile.dependencies.values()}
@@ -90,7 +97,7 @@ def diagnose(
     """Run the runbook against the service. Reads only; always returns a report (design.md, "How data flows")."""
     runbook, profile = loaded.runbook, setting.profile
     began = time.monotonic()
-    plans = plan(loaded, profile, parameters)
+    plans = plan(loaded, profile, parameters) if defines(profile, runbook.runbook) else []
 
     def call(item: Plan) -> Callable[[float], Seen]:
         def run(deadline: float) -> Seen:
@@ -169,6 +176,12 @@ class _Collected(NamedTuple):
     not_configured: tuple[Unknown, ...]
 
 
+def _undefined(setting: Setting) -> str:
+    others = [name for name in setting.runbooks if defines(setting.profile, name)]
+    there = f"; of the runbooks here it defines {', '.join(others)}" if others else ""
+    return f"{setting.profile.service} does not define this runbook{there}"
+
+
 def _lane(item: Plan) -> str:
     """The server that a probe burdens: its system, and the endpoint where it names one."""
     system = item.probe.id.partition(".")[0]
@@ -207,6 +220,8 @@ def _collect(plans: Sequence[Plan], answers: Sequence[Done[Seen]], setting: Sett
             if finding.state == "unknown" and not any(e.unknown for e in seen.evidence):
                 unknown.append(Unknown(reason=finding.reason or "no-data", says=finding.says, probe=item.probe.id))
         changes.extend(clean(change) for change in seen.changes)
+    if not plans:
+        absent.append(Unknown(reason="not-configured", says=_undefined(setting)))
     return _Collected(tuple(evidence), tuple(findings), tuple(changes), _once(unknown), _once(absent))
 
 

@@ -6,17 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from opsctl.config.yamlfile import read_struct
-from opsctl.runbooks.load import find
-from opsctl.runbooks.model import Runbook
+from opsctl.runbooks.find import find
 
 INDEX = "index.json"
 
 
 def titles(dirs: Sequence[Path]) -> dict[str, str]:
     """Name -> title of every runbook found; one that cannot be read is listed with that fact."""
-    from opsctl.errors import ConfigError
-
     known: dict[Path, dict[str, str]] = {}
     result: dict[str, str] = {}
     for name, path in find(dirs).items():
@@ -25,12 +21,20 @@ def titles(dirs: Sequence[Path]) -> dict[str, str]:
             known[folder] = _index(folder)
         title = known[folder].get(name)
         if title is None:
-            try:
-                title = read_struct(path, Runbook, what="runbook").title
-            except ConfigError as error:
-                title = f"(cannot be read: {error.says})"
+            title = _read(path)
         result[name] = title
     return result
+
+
+def _read(path: Path) -> str:
+    from opsctl.config.yamlfile import read_struct
+    from opsctl.errors import ConfigError
+    from opsctl.runbooks.model import Runbook
+
+    try:
+        return read_struct(path, Runbook, what="runbook").title
+    except ConfigError as error:
+        return f"(cannot be read: {error.says})"
 
 
 def _index(folder: Path) -> dict[str, str]:
@@ -57,6 +61,9 @@ def _unchanged(path: Path, size: object) -> bool:
 
 def build(dirs: Sequence[Path]) -> str:
     """The index of the runbooks in these folders, as JSON text (written by ``make docs``, compared in a test)."""
+    from opsctl.config.yamlfile import read_struct
+    from opsctl.runbooks.model import Runbook
+
     entries = {}
     for name, path in find(dirs).items():
         runbook = read_struct(path, Runbook, what="runbook")

@@ -8,7 +8,8 @@ from pathlib import Path
 from opsctl.errors import ConfigError, UsageError
 from opsctl.model import Struct
 from opsctl.probes import registry
-from opsctl.runbooks.load import Loaded, bind, find, load_file, parameters_of
+from opsctl.runbooks.find import find
+from opsctl.runbooks.load import Loaded, bind, load_file, parameters_of
 from opsctl.runbooks.model import CauseSpec, OkFinding, ProbeUse
 
 

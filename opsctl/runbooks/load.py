@@ -1,19 +1,21 @@
-"""Find and read runbooks. Search order: opsctl/config/places.py; the first folder that holds a name wins."""
+"""Read runbooks and bind their probes' parameters."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from opsctl.config.yamlfile import read_struct
 from opsctl.errors import ConfigError, UsageError
 from opsctl.nearest import unknown_name
-from opsctl.probes import registry
+from opsctl.runbooks.find import find
 from opsctl.runbooks.model import Parameter, ProbeUse, Runbook
+
+if TYPE_CHECKING:
+    from opsctl.probes.registry import Params
 
 
 class Loaded(NamedTuple):
@@ -22,15 +24,6 @@ class Loaded(NamedTuple):
     runbook: Runbook
     path: Path
     digest: str
-
-
-def find(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Name -> file of every runbook, the first folder wins. Names are the file names."""
-    found: dict[str, Path] = {}
-    for folder in dirs:
-        for path in sorted(folder.glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
 
 
 def load(name: str, dirs: Sequence[Path]) -> Loaded:
@@ -43,6 +36,8 @@ def load(name: str, dirs: Sequence[Path]) -> Loaded:
 
 def load_file(path: Path) -> Loaded:
     """Read one runbook file; its name must be the file's. Raises ConfigError."""
+    import hashlib
+
     runbook = read_struct(path, Runbook, what="runbook")
     if runbook.runbook != path.stem:
         raise ConfigError(
@@ -82,8 +77,10 @@ def _flag(parameter: Parameter) -> str:
     return parameter.name.replace("_", "-")
 
 
-def bind(use: ProbeUse, parameters: Mapping[str, object], place: str) -> registry.Params:
+def bind(use: ProbeUse, parameters: Mapping[str, object], place: str) -> Params:
     """The typed parameters of one probe use, ``{param: NAME}`` replaced. Raises ConfigError naming the file."""
+    from opsctl.probes import registry
+
     probe = registry.get(use.probe)
     if probe is None:
         raise ConfigError(f"unknown probe {use.probe!r}", place=place)

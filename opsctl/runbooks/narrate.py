@@ -18,7 +18,7 @@ def sentence(
     """The report's first sentence: the service, the number against its objective, since when."""
     if finding is None:
         if not_configured and not findings:
-            return f"{service}: {not_configured[0].says}"
+            return f"not configured: {not_configured[0].says}"
         absent = next((u for u in not_configured if u.probe == "signal.objectives"), None)
         return f"{service}: {absent.says if absent else 'no objective decides this runbook'}"
     if word == "unknown":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opsctl.runbooks.load import find, load_file
+from opsctl.runbooks.find import find
+from opsctl.runbooks.load import load_file
 
 
 def readme(folder: Path) -> str:

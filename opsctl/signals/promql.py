@@ -59,81 +59,88 @@ def compile_signal(signal: Signal, *, labels: Mapping[str, str] | None = None, w
     if wrong:
         raise ValueError("; ".join(wrong))
     kind, by, span = kind_of(signal), signal.by, range_text(window)
-    counts = newest = ""
+    parts = _parts(signal, kind, labels, window)
     unit = unit_for(signal)
-    present: tuple[Source, ...] = ()
-    if kind in ("quantile", "share_above", "mean"):
-        base = histogram_of(signal, labels)
-        if kind == "mean":
-            present = (base.named(f"{base.metric}_count"),)
-            counts = _over(by, f"increase({_select(present[0])}[{span}])")
-            expr = f"{_rate(base.named(f'{base.metric}_sum'), span, by)} / ({_rate(present[0], span, by)} > 0)"
-        else:
-            present = (base.named(f"{base.metric}_bucket"),)
-            counts = _over(("le", *by), f"increase({_select(present[0])}[{span}])")
-            expr = _of_buckets(signal, present[0], span)
-    elif signal.ratio is not None:
-        over = sources(signal.ratio.over, signal, labels)
-        present = events_of(signal, labels) or over
-        whole = _counted(over, window, by, per_second=True)
-        part = _counted(sources(signal.ratio.of, signal, labels), window, by, per_second=True)
-        seen = " or ".join(f"last_over_time({_select(source)}[{span}])" for source in over)
-        missing = f"0 * {_over(by, seen, 'group')}" if by else "vector(0)"
-        expr = f"({part} or {missing}) / ({whole} > 0)"
-        if events_of(signal):
-            counts = _counted(present, window, by, per_second=False)
-    elif signal.rate is not None or signal.increase is not None:
-        present = sources(signal.rate or signal.increase or "", signal, labels)
-        expr = _counted(present, window, by, per_second=signal.rate is not None)
-        counts = "" if signal.min_count is None else _counted(present, window, by, per_second=False)
-    elif signal.promql is not None:
-        expr = signal.promql
-    else:
-        present = sources(signal.gauge or signal.age or "", signal, labels)
-        chosen = _select(present[0])
-        newest = _over(by, f"timestamp({chosen})", "max")
-        if signal.age is not None:
-            unit_text = _convert("", unit).strip()
-            # a client library's time gauge is 0 until it is set: that is "never", not "56 years ago"
-            expr = _over(by, f"time() - ({chosen} > 0){' ' + unit_text if unit_text else ''}", signal.agg)
-            unit = Unit("s")
-        else:
-            expr = _over(by, chosen, signal.agg)
-    expr = _convert(expr, unit, signal.scale)
-    least = min_count_of(signal) if counts else 0.0
+    changes = unit.times != 1 or unit.over != 1 or signal.scale != 1
+    if kind == "age":
+        unit = Unit("s")  # the time was converted before it was taken from now
+    elif changes and kind in ("mean", "ratio", "share_above", "promql"):
+        parts = parts._replace(expr=f"({parts.expr})")
+    expr = parts.expr + _factors(unit, signal.scale)
+    least = min_count_of(signal) if parts.counts else 0.0
+    guarded = f"({expr}) and ({parts.events or parts.counts} >= {_number(least)})" if least > 0 else expr
     return Compiled(
         kind=kind,
         expr=expr,
-        counts=counts,
-        newest=newest,
-        presence=_presence(present, span),
+        counts=parts.counts,
+        newest=parts.newest,
+        presence=_presence(parts.present, span),
         part=_presence(sources(signal.ratio.of, signal, labels), span) if signal.ratio is not None else "",
-        guarded=_guard(expr, counts, kind, least, by, present),
+        guarded=guarded,
         unit=unit.base,
         window=window,
         min_count=least,
         by=by,
-        selects=tuple(_select(source) for source in present),
+        selects=tuple(_select(source) for source in parts.present),
     )
 
 
-def _of_buckets(signal: Signal, buckets: Source, span: str) -> str:
-    if signal.quantile is not None:
-        rated = _over(("le", *signal.by), f"rate({_select(buckets)}[{span}])")
-        return f"histogram_quantile({_number(signal.quantile)}, {rated})"
-    assert signal.share_above is not None
-    edge = Matcher("le", "=~", edge_pattern(signal.share_above))
-    under = _rate(buckets.having(edge), span, signal.by)
-    return f"1 - {under} / ({_rate(buckets.having(Matcher('le', '=', '+Inf')), span, signal.by)} > 0)"
+class _Parts(NamedTuple):
+    """``present``: the series without which there is nothing; ``events``: ``counts`` without ``le``."""
+
+    expr: str
+    present: tuple[Source, ...] = ()
+    counts: str = ""
+    events: str = ""
+    newest: str = ""
 
 
-def _guard(expr: str, counts: str, kind: str, least: float, by: tuple[str, ...], present: tuple[Source, ...]) -> str:
-    if not counts or least <= 0:
-        return expr
+def _parts(signal: Signal, kind: str, labels: Mapping[str, str] | None, window: float) -> _Parts:
+    """The expression in the raw metric's unit, and what goes with it."""
+    by, span = signal.by, range_text(window)
     if kind in ("quantile", "share_above"):
-        span = counts[counts.rindex("[") + 1 : counts.rindex("]")]
-        counts = _over(by, f"increase({_select(present[0].having(Matcher('le', '=', '+Inf')))}[{span}])")
-    return f"({expr}) and ({counts} >= {_number(least)})"
+        base = histogram_of(signal, labels)
+        return _of_buckets(signal, base.named(f"{base.metric}_bucket"), span)
+    if kind == "mean":
+        base = histogram_of(signal, labels)
+        count = base.named(f"{base.metric}_count")
+        expr = f"{_rate(base.named(f'{base.metric}_sum'), span, by)} / ({_rate(count, span, by)} > 0)"
+        return _Parts(expr, (count,), counts=_over(by, f"increase({_select(count)}[{span}])"))
+    if signal.ratio is not None:
+        over, events = sources(signal.ratio.over, signal, labels), events_of(signal, labels)
+        whole = _counted(over, window, by, per_second=True)
+        part = _counted(sources(signal.ratio.of, signal, labels), window, by, per_second=True)
+        seen = " or ".join(f"last_over_time({_select(source)}[{span}])" for source in over)
+        missing = f"0 * {_over(by, seen, 'group')}" if by else "vector(0)"
+        counts = _counted(events, window, by, per_second=False) if events else ""
+        return _Parts(f"({part} or {missing}) / ({whole} > 0)", events or over, counts=counts)
+    if signal.rate is not None or signal.increase is not None:
+        counter = sources(signal.rate or signal.increase or "", signal, labels)
+        expr = _counted(counter, window, by, per_second=signal.rate is not None)
+        counts = "" if signal.min_count is None else _counted(counter, window, by, per_second=False)
+        return _Parts(expr, counter, counts=counts)
+    if signal.promql is not None:
+        return _Parts(signal.promql)
+    gauge = sources(signal.gauge or signal.age or "", signal, labels)
+    chosen = _select(gauge[0])
+    newest = _over(by, f"timestamp({chosen})", "max")
+    if signal.age is not None:
+        # a client library's time gauge is 0 until it is set: that is "never", not "56 years ago"
+        chosen = f"time() - ({chosen} > 0){_factors(unit_for(signal))}"
+    return _Parts(_over(by, chosen, signal.agg), gauge, newest=newest)
+
+
+def _of_buckets(signal: Signal, buckets: Source, span: str) -> _Parts:
+    by, all_ = signal.by, buckets.having(Matcher("le", "=", "+Inf"))
+    counts = _over(("le", *by), f"increase({_select(buckets)}[{span}])")
+    events = _over(by, f"increase({_select(all_)}[{span}])")
+    if signal.quantile is not None:
+        rated = _over(("le", *by), f"rate({_select(buckets)}[{span}])")
+        expr = f"histogram_quantile({_number(signal.quantile)}, {rated})"
+    else:
+        edge = Matcher("le", "=~", edge_pattern(signal.share_above or 0.0))
+        expr = f"1 - {_rate(buckets.having(edge), span, by)} / ({_rate(all_, span, by)} > 0)"
+    return _Parts(expr, (buckets,), counts=counts, events=events)
 
 
 def _presence(chosen: tuple[Source, ...], span: str) -> str:
@@ -175,9 +182,9 @@ def _select(source: Source) -> str:
     return f"{source.metric}{{{inside}}}" if inside else source.metric
 
 
-def _convert(expr: str, unit: Unit, scale: float = 1.0) -> str:
-    factors = "".join(f" {op} {_number(n)}" for op, n in (("*", unit.times), ("/", unit.over), ("*", scale)) if n != 1)
-    return f"({expr}){factors}" if factors and expr and " " in expr else f"{expr}{factors}"
+def _factors(unit: Unit, scale: float = 1.0) -> str:
+    """What turns the raw unit into the base unit."""
+    return "".join(f" {op} {_number(n)}" for op, n in (("*", unit.times), ("/", unit.over), ("*", scale)) if n != 1)
 
 
 def escape(value: str) -> str:

@@ -1,4 +1,4 @@
--- purpose: How many sessions wait for a lock, and since when; asked before the dearer blocking tree (PG-4)
+-- purpose: How many sessions wait for a lock, and since when; asked before the dearer question who blocks them (PG-4)
 -- minimum: 14
 -- privilege: none
 SELECT count(DISTINCT pid)::int AS waiting,

@@ -9,6 +9,7 @@ import re
 import stat
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,21 @@ def test_a_plugin_that_fails_is_named(kube: Kube, tmp_path: Path, code: str, rea
     assert failure.reason == reason
     assert says in failure.says
     assert "./give" in failure.says
+
+
+def test_closing_the_reader_ends_a_plugin_that_runs(kube: Kube, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    plugin(tmp_path, "give", f"open({str(started)!r}, 'w').write(str(os.getpid()))\nos.system('sleep 60')")
+    kubernetes = reader(kube.kubeconfig(tmp_path / "config", exec_user("./give")))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(refusal, kubernetes.get, "version", timeout=50.0)
+        until = time.monotonic() + 20
+        while not (started.exists() and started.read_text()) and time.monotonic() < until:
+            time.sleep(0.02)
+        kubernetes.close()
+        assert asked.result(timeout=20).reason == "unauthorized"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 def test_a_plugin_that_is_not_there_tells_how_to_get_it(kube: Kube, tmp_path: Path) -> None:

@@ -130,6 +130,11 @@ def test_an_empty_list_may_be_written_as_null(web: Web, tmp_path: Path) -> None:
     assert reader(tmp_path, web.url).list(PODS) == ((), "")
 
 
+def test_the_api_may_be_below_a_path(web: Web, tmp_path: Path) -> None:
+    web.pages[f"/k8s/clusters/c-1{PATH}"] = '{"kind": "PodList", "items": []}'
+    assert reader(tmp_path, f"{web.url}/k8s/clusters/c-1/").list(PODS) == ((), "")
+
+
 def test_nothing_listens(tmp_path: Path) -> None:
     failure = failure_of(reader(tmp_path, f"http://{process.HOST}:{process.free_port()}"))
     assert failure.reason == "refused"

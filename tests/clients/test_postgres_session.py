@@ -218,7 +218,10 @@ def test_the_newest_postgres_works_as_well(
         for name in sql.names():
             here.rows(
                 name,
-                {key: {"rows": 1, "queryids": ["1"], "seconds": 1.0}[key] for key in sql.load(name).params},
+                {
+                    key: {"rows": 1, "queryids": ["1"], "seconds": 1.0, "limit": 5, "pids": [1]}[key]
+                    for key in sql.load(name).params
+                },
                 schema="public",
             )
         row = here.rows("get_capacity")[0]

@@ -112,14 +112,16 @@ def test_an_init_container_that_crashes(kube: Kube) -> None:
 def test_no_node_takes_the_pod_in_the_real_schedulers_words(kube: Kube) -> None:
     seen = pods(kube, replicas=1, requests={"cpu": "1000"})
     assert states(seen) == {**CALM, "unschedulable": "breach", "not-ready": "breach"}
-    assert "1 of 1 pods of Deployment api find no node: Unschedulable: 0/1 nodes" in finding(seen, "unschedulable").says
+    assert (
+        "1 of 1 pods of Deployment api finds no node: Unschedulable: 0/1 nodes" in finding(seen, "unschedulable").says
+    )
     assert "Insufficient cpu" in finding(seen, "unschedulable").says
 
 
 def test_a_pod_that_is_just_starting_is_not_late(kube: Kube) -> None:
     starting = pods(kube, params={"unready_for": "10m"}, behaviour="unready")
     assert states(starting) == CALM
-    assert "2 of 2 pods started a moment ago and are not ready yet" in finding(starting, "not-ready").says
+    assert "2 of 2 pods not ready yet, for less than 10m" in finding(starting, "not-ready").says
     late = pods(kube, params={"unready_for": "10m"}, behaviour="unready", notes={"ago": "900"})
     assert states(late) == {**CALM, "not-ready": "breach"}
     assert "not ready, for up to 15m" in finding(late, "not-ready").says

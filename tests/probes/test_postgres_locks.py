@@ -55,7 +55,7 @@ def test_a_forgotten_transaction_blocks_a_queue(postgres: Postgres, clients: Cli
         seen = run(look, "postgres.idle-in-transaction", blocking="0s")
         idle = finding(seen, "postgres.idle-in-transaction")
         assert idle.state == "breach"
-        assert "blocks 3" in idle.says or "blocks 1" in idle.says  # only the first waiter waits for the root itself
+        assert "blocks 3" in idle.says  # though only the first of them waits for the root itself
         (row,) = values(seen, "idle in transaction")
         assert (row.labels["application"], row.labels["wrote"]) == ("api", "yes")
 
@@ -77,7 +77,18 @@ def test_a_chain_has_one_root_and_a_depth(postgres: Postgres, clients: Clients) 
     (tree,) = values(seen, "blocking session")
     assert tree.value == clients.pid(root)
     assert (tree.labels["victims"], tree.labels["depth"]) == ("2", "2")
-    assert "depth 2" in finding(seen, "postgres.lock-wait").says
+    assert "blocks 2 of them through 2 steps" in finding(seen, "postgres.lock-wait").says
+
+
+def test_a_long_queue_for_one_lock_is_followed_at_once(postgres: Postgres, clients: Clients) -> None:
+    root = clients.idle_in_transaction("LOCK TABLE public.word_state")
+    for _ in range(25):
+        clients.busy("TRUNCATE public.word_state")
+    clients.waiting(25)
+    with looking({"postgres": postgres.dsn()}) as look:
+        seen = run(look, "postgres.locks", above="0s")
+    (tree,) = values(seen, "blocking session")
+    assert (tree.value, tree.labels["victims"], tree.labels["depth"]) == (clients.pid(root), "25", "1")
 
 
 def _quietly(connection: object, statement: str) -> None:

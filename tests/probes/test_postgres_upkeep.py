@@ -141,6 +141,6 @@ def test_a_changed_setting_that_waits_for_a_restart(fresh: Postgres) -> None:
             time.sleep(0.1)
     assert finding(seen, "postgres.restart-pending").says == "max_connections take effect after a restart"
     assert states(seen)["postgres.settings-loaded"] == "breach"
-    assert "Postgres read its configuration" in [change.says for change in seen.changes]
+    assert "read its configuration" in [change.says for change in seen.changes]
     (override,) = values(seen, "override")
     assert (override.value, override.labels) == ("statement_timeout=30s", {"role": "app"})

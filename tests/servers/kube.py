@@ -232,7 +232,7 @@ class Kube:
             time.sleep(0.05)
         raise TimeoutError("metrics.k8s.io is still there")
 
-    def kubeconfig(self, path: Path, user: Mapping[str, Any], **options: str) -> Path:
+    def kubeconfig(self, path: Path, user: Mapping[str, Any], **options: Any) -> Path:
         """Write a kubeconfig of one context for ``user`` (as in the file). Options: context, namespace, server."""
         return self.files.kubeconfig(path, user, **options)
 

@@ -30,12 +30,11 @@ class Metrics:
 
     def register(self, kube: Kube) -> None:
         """Start and make it known: a Service that is another name for localhost, and an APIService."""
-        if self._server is None:
-            self._start()
-            assert self._server is not None
-            port = self._server.server_port
-            spec = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]}
-            service = {"metadata": {"name": "metrics-server"}, "spec": spec}
+        server = self._server
+        if server is None:
+            server = self._server = self._start()
+            alias = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": server.server_port}]}
+            service = {"metadata": {"name": "metrics-server"}, "spec": alias}
             kube.call("POST", "api/v1/namespaces/kube-system/services", service)
         spec = {
             "group": "metrics.k8s.io",
@@ -43,7 +42,7 @@ class Metrics:
             "groupPriorityMinimum": 100,
             "versionPriority": 100,
             "insecureSkipTLSVerify": True,
-            "service": {"namespace": "kube-system", "name": "metrics-server", "port": self._server.server_port},
+            "service": {"namespace": "kube-system", "name": "metrics-server", "port": server.server_port},
         }
         body = {"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": spec}
         kube.call("POST", "apis/apiregistration.k8s.io/v1/apiservices", body)
@@ -69,7 +68,7 @@ class Metrics:
         items = [_measured(pod) for pod in list(self._pods.values()) if _matches(pod, namespace, wanted)]
         return {"kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": {}, "items": items}
 
-    def _start(self) -> None:
+    def _start(self) -> ThreadingHTTPServer:
         metrics = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,11 +89,12 @@ class Metrics:
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._files.server_cert, self._files.server_key)
-        self._server = ThreadingHTTPServer((process.HOST, process.free_port()), Handler)
-        self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        server = ThreadingHTTPServer((process.HOST, process.free_port()), Handler)
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+        return server
 
 
 def _selector(query: str) -> str:

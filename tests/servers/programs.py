@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,8 +118,16 @@ def find(server: str) -> Program | Missing:
 
 
 def found(server: str) -> Program:
-    """The program of ``server``. Raises RuntimeError when it is missing: mark the test ``needs(server)``."""
+    """The program of ``server``. When it is missing, the tests' own ``when_missing`` skips or fails the test."""
     program = find(server)
     if isinstance(program, Missing):
+        when_missing(server, program)
         raise RuntimeError(f"{program.says}; {program.install}")
     return program
+
+
+def ignore(server: str, missing: Missing) -> None:
+    """Outside of pytest: ``found`` raises."""
+
+
+when_missing: Callable[[str, Missing], None] = ignore

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from opsctl.clients.readers import Readers
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import NotConfigured
+from opsctl.model import Finding, Seen
+from opsctl.probes.look import Look
+from opsctl.probes.registry import get as probe_of
+from opsctl.services.model import Profile
 from opsctl.signals.direct import Scrapes
 from opsctl.signals.exposition import Page
 from opsctl.signals.reader import SignalReader
@@ -40,26 +47,26 @@ def series(metric: str, labels: Mapping[str, str]) -> str:
     return f"{metric}{{{inside}}}" if inside else metric
 
 
-def page(lines: Sequence[Line], *, time: float = START) -> Page:
+def page(lines: Sequence[Line], *, at: float = START) -> Page:
     """A scraped page."""
     text = "".join(f"{series(x.metric, x.labels)} {written(x.value)}\n" for x in lines if x.value is not None)
-    return Page(("# HELP x x\n" + text).encode(), time=time)
+    return Page(("# HELP x x\n" + text).encode(), time=at)
 
 
 def scrapes(first: Sequence[Line], second: Sequence[Line], pause: float = 10.0) -> Scrapes:
     """Two pages ``pause`` seconds apart, the second at START + pause."""
-    return Scrapes(page(first, time=START), page(second, time=START + pause), pause)
+    return Scrapes(page(first, at=START), page(second, at=START + pause), pause)
 
 
 def backfill(at: Mapping[float, Sequence[Line]], *, up: bool = True) -> str:
     """OpenMetrics text with times, as if TARGET had been scraped then; ``up`` tells that each scrape worked."""
     found: dict[str, list[str]] = {}
-    for time, lines in sorted(at.items()):
+    for moment, lines in sorted(at.items()):
         targets = [Line("up", {}, 1.0)] if up else []
         for line in (*lines, *targets):
             if line.value is not None:
                 name = series(line.metric, {**line.labels, **TARGET})
-                found.setdefault(name, []).append(f"{name} {written(line.value)} {time:.3f}")
+                found.setdefault(name, []).append(f"{name} {written(line.value)} {moment:.3f}")
     return "\n".join(row for rows in found.values() for row in rows) + "\n"
 
 
@@ -79,3 +86,26 @@ def signals(clients: Readers | None = None, **how: Any) -> SignalReader:
     urls = {name: how.pop(name) for name in ("prometheus", "metrics") if name in how}
     settings: dict[str, Any] = {"labels": {}, "scrape_interval": 1.0, "window": 10.0, "pause": 0.3, **how}
     return SignalReader(clients or readers(**urls), **settings)
+
+
+def look(
+    profile: Profile, reader: SignalReader, *, runbook: str = "high-latency", at: float | None = None, **how: Any
+) -> Look:
+    """What the engine gives a probe."""
+    settings: dict[str, Any] = {"since": 1800.0, "deadline": time.monotonic() + 60.0, **how}
+    now = time.time() if at is None else at
+    clients = readers()
+    return Look(runbook=runbook, profile=profile, readers=clients, signals=reader, now=now, at=at, **settings)
+
+
+def run(id: str, where: Look, **params: Any) -> Seen:
+    """Run a probe as the engine does: its parameters converted and checked."""
+    found = probe_of(id)
+    assert found is not None
+    return found.run(where, msgspec.convert(params, found.params))
+
+
+def only(seen: Seen) -> Finding:
+    """The probe's one finding."""
+    assert len(seen.findings) == 1, seen.findings
+    return seen.findings[0]

@@ -48,7 +48,7 @@ def test_after_a_restart_every_counter_counts_from_zero() -> None:
 
 
 def test_rows_by_label_and_matchers() -> None:
-    page = 'm{code="200",path="/a"} %d\nm{code="500",path="/a"} %d\nm{code="500",path="/b"} %d\nm{code="404",path="/a"} %d\n'
+    page = "".join(f'm{{code="{c}",path="{p}"}} %d\n' for c, p in ((200, "/a"), (500, "/a"), (500, "/b"), (404, "/a")))
     signal = Signal(rate=Selector(metric="m", where={"code": "=~5..|404"}), by=("path",), where={"path": "!=/c"})
     found = {row.labels["path"]: row.value for row in look(signal, page % (0, 0, 0, 0), page % (5, 10, 20, 5)).rows}
     assert found == {"/a": 3.0, "/b": 4.0}
@@ -103,8 +103,8 @@ def test_a_quantile_needs_events_and_an_infinite_bucket() -> None:
 
 def test_rows_with_few_events_are_left_out_and_said() -> None:
     signal = Signal(mean="h_seconds", by=("path",))
-    first = 'h_seconds_sum{path="/a"} 0\nh_seconds_count{path="/a"} 0\nh_seconds_sum{path="/b"} 0\nh_seconds_count{path="/b"} 0\n'
-    second = 'h_seconds_sum{path="/a"} 5\nh_seconds_count{path="/a"} 50\nh_seconds_sum{path="/b"} 9\nh_seconds_count{path="/b"} 3\n'
+    page = "".join(f'h_seconds_sum{{path="{p}"}} %d\nh_seconds_count{{path="{p}"}} %d\n' for p in ("/a", "/b"))
+    first, second = page % (0, 0, 0, 0), page % (5, 50, 9, 3)
     outcome = look(signal, first, second)
     assert [(row.labels["path"], row.value) for row in outcome.rows] == [("/a", 0.1)]
     assert outcome.notes == ("1 of 2 left out: fewer than 20 events in 5s",)

@@ -1,4 +1,4 @@
-"""The traps of the reference on Prometheus (domain-checks 2.5 a to k), each against a real Prometheus where it can bite.
+"""The traps of domain-checks 2.5 (a) to (k), each against a real Prometheus where it can bite.
 
 Every test looks through the SignalReader, as a diagnosis does; most look a second time at the same samples directly.
 """

@@ -14,7 +14,7 @@ from opsctl.errors import Bug
 from tests.servers.postgres import Postgres
 
 PACKAGE = Path(sql.__file__).parent.parent
-PARAMS = {"rows": 10, "queryids": ["1"], "seconds": 1.0}
+PARAMS = {"rows": 10, "queryids": ["1"], "seconds": 1.0, "limit": 5, "pids": [1]}
 CHANGING = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke|set|reset|call|do|copy|lock|vacuum|analyze"
     r"|reindex|cluster|refresh|listen|notify|prepare|execute|begin|commit|rollback|into|for\s+(?:update|share))\b"
