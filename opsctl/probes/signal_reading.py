@@ -128,7 +128,8 @@ def objective_bound(look: Look, name: str, band: Band) -> tuple[Band, str]:
             f"{look.profile.service} has no objective for {name}", setting=f"profile {look.profile.service}"
         )
     low, objective = min(edges, key=lambda e: e[0]) if rising else max(edges, key=lambda e: e[0])
-    return Band(**{asked[0]: low}), objective.row or f"objective {objective.id}"
+    bounds: dict[str, Any] = {asked[0]: low}
+    return Band(**bounds), objective.row or f"objective {objective.id}"
 
 
 def is_quantity(value: object) -> bool:
