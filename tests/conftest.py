@@ -78,7 +78,7 @@ def skip_or_fail(server: str, missing: programs.Missing) -> None:
     """End the running test for want of ``server``: skipped and counted, or failed where it is required."""
     if server in required():
         pytest.fail(f"{missing.says}, and OPSCTL_TEST_REQUIRE demands it; {missing.install}", pytrace=False)
-    used.not_run[server] = used.not_run.get(server, 0) + 1
+    used.not_run[missing] = used.not_run.get(missing, 0) + 1
     pytest.skip(missing.says)
 
 
@@ -101,11 +101,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.line(f"{server} {use.version} {use.kind} {use.note}".rstrip())
     if used.not_run:
         terminalreporter.section("not run here")
-        for server, count in sorted(used.not_run.items()):
-            program = programs.find(server)
-            if isinstance(program, programs.Missing):
-                tests = "1 test" if count == 1 else f"{count} tests"
-                terminalreporter.line(f"{tests} not run: {program.says}. To run: {program.install}")
+        for (says, install), count in sorted(used.not_run.items()):
+            tests = "1 test" if count == 1 else f"{count} tests"
+            terminalreporter.line(f"{tests} not run: {says}. To run: {install}")
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,14 @@ class PostgresReader:
             text = query.text.replace("{schema}", '"' + schema.replace('"', '""') + '"') if query.schema else query.text
             return self._ask(connection, sql_name, text, dict(params or {}), max(0.1, until - time.monotonic()))
 
+    def notes(self) -> tuple[str, ...]:
+        """What a report must say: the session to another host is not encrypted, or its certificate not checked."""
+        facts = self._facts
+        if facts is None or facts.tls.startswith("yes, certificate checked") or _is_here(self.address):
+            return ()
+        how = "is not encrypted" if facts.tls == "no" else "is encrypted, but the server's certificate is not checked"
+        return (f"the session with postgres {self.address} {how}; sslmode=verify-full checks it",)
+
     def close(self) -> None:
         """Give the slot back. Never raises."""
         with self._lock:
@@ -269,3 +277,9 @@ def _read_text_leniently(connection: Session) -> None:
 
     connection.adapters.register_loader("text", LenientText)
     connection.adapters.register_loader("bytea", LenientBytes)
+
+
+def _is_here(address: str) -> bool:
+    """Whether the address is this host's own: a socket or loopback."""
+    host = address.rpartition("@")[2]
+    return host.startswith(("127.", "localhost", "/", "[::1]", "::1", "@"))

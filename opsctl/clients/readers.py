@@ -85,6 +85,15 @@ class Readers:
 
         return self._client("kyrodb", name, KyrodbReader)
 
+    def notes(self) -> tuple[str, ...]:
+        """What a report must say about how the systems were reached, e.g. that TLS was not verified."""
+        said: list[str] = []
+        for client in list(self._clients.values()):
+            notes = getattr(client, "notes", None)
+            if notes is not None:
+                said.extend(notes())
+        return tuple(dict.fromkeys(said))
+
     def close(self) -> None:
         """Close what was opened; never raises."""
         for client in list(self._clients.values()):

@@ -30,18 +30,20 @@ def context_for(access: HttpAccess) -> ssl.SSLContext:
     """
     import ssl
 
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath):
-        # A Python build without a system store (python.org on macOS): the store that comes with httpx.
-        import certifi
-
-        context.load_verify_locations(certifi.where())
     if access.ca_file:
+        # As with Prometheus and kubectl, a CA that is named is the only one trusted.
         try:
-            context.load_verify_locations(access.ca_file)
+            context = ssl.create_default_context(cafile=access.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise CouldNotLook("tls", f"ca_file {access.ca_file} cannot be used: {_plain(error)}") from None
+    else:
+        context = ssl.create_default_context()
+        paths = ssl.get_default_verify_paths()
+        if not (paths.cafile or paths.capath):
+            # A Python build without a system store (python.org on macOS): the store that comes with httpx.
+            import certifi
+
+            context.load_verify_locations(certifi.where())
     if access.cert_file:
         try:
             context.load_cert_chain(access.cert_file, access.key_file or None, password=_no_password)

@@ -13,7 +13,7 @@ from opsctl.lab.metrics import Registry
 if TYPE_CHECKING:
     import psycopg
 
-SIZE = 12
+SIZE = 20  # DB_CONNECTION_POOL_SIZE
 PATIENCE = 2.0  # seconds a request waits for a connection
 EDGES_MS = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0)
 

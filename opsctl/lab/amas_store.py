@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 USERS = 120
 WORDS = 200
-LOCKED_WORDS = 30  # words that the batch of db-locks holds: 15 % of the decisions
-LOCK_SECONDS = 1.5
+LOCKED_WORDS = 42  # words that the batch of db-locks holds: about 20 % of the decisions
+GROUPS = 3
+LOCK_SECONDS = 4.2  # below the app's statement timeout: late, not failed
 SLOW_SECONDS = 0.8
 KEEP_MINUTES = 20  # decisions older than this are removed: the lab may run for days
 
@@ -52,7 +53,7 @@ ATTACH = (
     " FOR VALUES FROM ('2000-01-01') TO ('2100-01-01')"
 )
 ATTACHED = "SELECT 1 FROM pg_inherits WHERE inhrelid = 'decision_insights_chunk_1'::regclass"
-HOLD = "UPDATE word_state SET repetitions = repetitions WHERE word_id < %s"
+HOLD = "UPDATE word_state SET repetitions = repetitions WHERE word_id BETWEEN %s AND %s"
 
 
 def connect(dsn: str, name: str) -> psycopg.Connection[Any]:
@@ -83,31 +84,46 @@ def damage(link: psycopg.Connection[Any], on: frozenset[str]) -> None:
 
 
 class Batch:
-    """While on, a session of its own locks rows of ``word_state``, works on them for a while, commits, and again."""
+    """While on, sessions of a batch lock groups of rows of ``word_state``, work on them for a while, commit, and again.
+
+    The groups take turns, so that at any moment somebody has waited for long.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._on = threading.Event()
+        self._links: list[psycopg.Connection[Any]] = []
 
     def switch(self, on: bool) -> None:
-        """Start or stop."""
+        """Start or stop; stopping cancels what the sessions do now."""
         if on and not self._on.is_set():
+            self._on = threading.Event()  # a new one: threads of an earlier time stay told to stop
             self._on.set()
-            threading.Thread(target=self._run, daemon=True).start()
-        elif not on:
+            for group in range(GROUPS):
+                threading.Thread(target=self._run, args=(group, self._on), daemon=True).start()
+        elif not on and self._on.is_set():
             self._on.clear()
+            for link in list(self._links):
+                with contextlib.suppress(Exception):  # it may just have ended
+                    link.cancel()
 
-    def _run(self) -> None:
+    def _run(self, group: int, on: threading.Event) -> None:
         import psycopg
 
-        while self._on.is_set():
+        time.sleep(LOCK_SECONDS * group / GROUPS)
+        rows = LOCKED_WORDS // GROUPS
+        while on.is_set():
             with contextlib.suppress(psycopg.Error), connect(self._dsn, "danci-batch") as link:
-                while self._on.is_set():
-                    with link.transaction():
-                        link.execute(HOLD, (LOCKED_WORDS,))
-                        link.execute("SELECT pg_sleep(%s)", (LOCK_SECONDS,))
-                    time.sleep(0.02)
-            time.sleep(0.5)
+                self._links.append(link)
+                try:
+                    while on.is_set():
+                        with link.transaction():
+                            link.execute(HOLD, (group * rows, (group + 1) * rows - 1))
+                            link.execute("SELECT pg_sleep(%s)", (LOCK_SECONDS,))
+                        time.sleep(0.02)
+                finally:
+                    self._links.remove(link)
+            time.sleep(0.2)
 
 
 class Retention:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from opsctl.durations import format_quantity, parse_quantity
 from opsctl.errors import NotConfigured, Reason

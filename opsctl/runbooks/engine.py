@@ -157,7 +157,7 @@ def diagnose(
         not_configured=collected.not_configured,
         changes=_relevant(collected.changes, setting, onset),
         next=tuple(dict.fromkeys(step for c in ranked if c.status == "confirmed" for step in c.next)),
-        notes=(*setting.notes, *setting.signals.notes()),
+        notes=tuple(dict.fromkeys((*setting.notes, *setting.signals.notes(), *setting.readers.notes()))),
         escalation=_escalation(profile, broken),
         evidence=collected.evidence,
         parameters={k: str(v) for k, v in parameters.items() if v is not None},

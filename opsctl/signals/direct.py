@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from opsctl.errors import Reason
-from opsctl.signals.exposition import Page, Picker, pairs, unescaped, well_formed
+from opsctl.signals.exposition import Page, Picker, Sample, pairs, unescaped, well_formed
 from opsctl.signals.histogram import quantile
 from opsctl.signals.model import Row, Signal
 from opsctl.signals.outcome import MISSING_PART, Outcome, settle
@@ -22,13 +23,31 @@ Key = tuple[str, ...]
 _LOOKBACK = 300.0  # seconds: PromQL does not see an older sample either
 
 
-class Scrapes(NamedTuple):
+_KEPT = 60_000  # series whose samples are kept between signals; more are read again (memory)
+
+
+class Scrapes:
     """Two pages and the seconds between them. ``restarted``: the process began anew in between."""
 
-    first: Page
-    second: Page
-    elapsed: float
-    restarted: bool = False
+    def __init__(self, first: Page, second: Page, elapsed: float, restarted: bool = False) -> None:
+        self.first = first
+        self.second = second
+        self.elapsed = elapsed
+        self.restarted = restarted
+        self._kept: dict[str, list[tuple[Sample | None, Sample]]] = {}
+
+    def pairs(self, metric: str) -> Iterable[tuple[Sample | None, Sample]]:
+        """The series of a metric in both pages; several signals often read the same small ones."""
+        kept = self._kept.get(metric)
+        if kept is not None:
+            return kept
+        found = pairs(self.first, self.second, metric)
+        room = _KEPT - sum(len(one) for one in self._kept.values())
+        start = list(islice(found, max(0, room)))
+        if len(start) < room:
+            self._kept[metric] = start
+            return start
+        return chain(start, found)
 
 
 class _Absent(Exception):
@@ -166,7 +185,7 @@ def _moved(chosen: Iterable[Source], scrapes: Scrapes, labels: tuple[str, ...], 
     for source in chosen:
         names.append(source.metric)
         group = _Grouping(source, labels)
-        for before, after in pairs(scrapes.first, scrapes.second, source.metric):
+        for before, after in scrapes.pairs(source.metric):
             key = group(after[0])
             value = after[1]
             if key is None or value != value:
@@ -197,26 +216,28 @@ class _Grouping:
         self._pick = Picker((*self._labels, *(m.label for m in self._matchers)))
         self._pick_edge = Picker(("le",))
         self._known: dict[tuple[bytes, ...], Key | None] = {}
-        # A histogram's lines differ in le, which comes last: all before it is looked at once.
-        self._head = b"\0"
-        self._tails: dict[bytes, Key | None] = {}
+        # The lines of a histogram's child differ in le alone: what is before and after it is looked at once.
+        self._around: tuple[bytes, bytes] | None = None
+        self._by_edge: dict[bytes, Key | None] = {}
         self._groups: dict[Key | None, dict[bytes, Key | None]] = {}
 
     def __call__(self, raw: bytes) -> Key | None:
         if not self._edges:
             return self._group(raw)
         head, mark, tail = raw.rpartition(b',le="')
-        if not mark or tail.find(b'"') != len(tail) - 1:
-            group = self._group(raw)
-            return None if group is None else (unescaped(self._pick_edge(raw)[0]), *group)
-        if head != self._head:
-            self._head = head
-            self._tails = self._groups.setdefault(self._group(head), {})
+        edge, _, rest = tail.partition(b'"')
+        if (head, rest) != self._around:
+            # le stands first, or is written with blanks, or what was found lies inside another label's value
+            if not mark or b"\\" in raw or head.count(b'"') & 1:
+                group = self._group(raw)
+                return None if group is None else (unescaped(self._pick_edge(raw)[0]), *group)
+            self._around = (head, rest)
+            self._by_edge = self._groups.setdefault(self._group(head + rest), {})
         try:
-            return self._tails[tail]
+            return self._by_edge[edge]
         except KeyError:
-            group = self._group(head)
-            key = self._tails[tail] = None if group is None else (unescaped(tail[:-1]), *group)
+            group = self._group(head + rest)
+            key = self._by_edge[edge] = None if group is None else (unescaped(edge), *group)
             return key
 
     def _group(self, raw: bytes) -> Key | None:

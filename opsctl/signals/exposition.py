@@ -18,7 +18,6 @@ _ONE_LABEL = re.compile(rb"(" + _NAME + rb')[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"
 # Labels and what follows them. The exact form steps over quoted values, so that an exemplar's labels stay apart.
 _SHORT = rb"(?:[ \t]*+\{([^\n]*)\}|(?=[ \t]))[ \t]*+([^\n]*+)"
 _EXACT = rb'(?:[ \t]*+\{([^"\n}]*+(?:' + _QUOTED + rb'[^"\n}]*+)*+)\}|(?=[ \t]))[ \t]*+([^\n]*+)'
-_AFTER_NAME = (b"{", b" ", b"\t")
 _PIECE = 2**18
 _ESCAPED = re.compile(r"\\(.)")
 _TYPE = re.compile(rb"\n#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)")
@@ -56,6 +55,7 @@ class Page:
         if body.find(b"\n ") >= 0 or body.find(b"\n\t") >= 0:
             body = re.sub(rb"\n[ \t]+", b"\n", body)
         self.body = body
+        self._after_name = (b"{", b" ", b"\t") if body.find(b"\t") >= 0 else (b"{", b" ")
         self.exemplars = body.find(b" # {") >= 0
         self.time = time
         self.skipped: dict[str, int] = {}
@@ -63,7 +63,7 @@ class Page:
     def has(self, metric: str) -> bool:
         """Whether a line of exactly this metric is there."""
         name = b"\n" + metric.encode()
-        return any(self.body.find(name + mark) >= 0 for mark in (b"{", b" ", b"\t"))
+        return any(self.body.find(name + mark) >= 0 for mark in self._after_name)
 
     def type_of(self, metric: str) -> str:
         """The type that ``# TYPE`` declares for a metric family, or ""."""
@@ -80,11 +80,11 @@ class Page:
         """As ``samples``, but the labels' form is for the caller to check (``well_formed``). Counts unread lines."""
         name = b"\n" + metric.encode()
         body = self.body
-        starts = [at for mark in _AFTER_NAME if (at := body.find(name + mark)) >= 0]
+        starts = {mark: at for mark in self._after_name if (at := body.find(name + mark)) >= 0}
         if not starts:
             return
         good = 0
-        at = begin = min(starts)
+        at = begin = min(starts.values())
         # Without exemplars the last "}" of a line ends its labels, and the short expression is enough.
         line = re.compile(name + (_EXACT if self.exemplars else _SHORT))
         while at >= 0:
@@ -103,7 +103,7 @@ class Page:
                 if (read := _value(rest)) is not None:
                     good += 1
                     yield label, *read
-        self.skipped[metric] = sum(body.count(name + mark, begin) for mark in _AFTER_NAME) - good
+        self.skipped[metric] = sum(body.count(name + mark, begin) for mark in starts) - good
 
     def seconds(self, stamp: bytes) -> float | None:
         """A line's own timestamp as unix seconds: the text format has milliseconds, OpenMetrics seconds."""

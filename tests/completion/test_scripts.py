@@ -83,17 +83,21 @@ def test_without_a_cache_there_are_fewer_suggestions_not_an_error(tmp_path):
     assert complete("opsctl service show ", tmp_path) == []
 
 
-@pytest.mark.parametrize(("shell", "script"), [("bash", "opsctl.bash"), ("zsh", "_opsctl"), ("fish", "opsctl.fish")])
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [
+        ("bash", "opsctl.bash"),
+        pytest.param("zsh", "_opsctl", marks=pytest.mark.needs("zsh")),
+        pytest.param("fish", "opsctl.fish", marks=pytest.mark.needs("fish")),
+    ],
+)
 def test_each_script_is_valid_for_its_shell(shell, script):
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not on this machine")
     done = subprocess.run([shell, "-n", str(ROOT / "completions" / script)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.needs("fish")
 def test_fish_offers_the_same(tmp_path):
-    if shutil.which("fish") is None:
-        pytest.skip("fish is not on this machine")
     cached(tmp_path, "service", ["my-own"])
 
     def offered(line):

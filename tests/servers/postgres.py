@@ -133,7 +133,14 @@ def start_postgres(
     folder.mkdir(parents=True, exist_ok=True)
     postgres = Postgres(folder, databases)
     postgres.initialise(settings or {})
-    postgres.start()
+    try:
+        postgres.start()
+    except process.NotReady as failed:
+        postgres.close()
+        if "SSL is not supported by this build" in str(failed):
+            missing = programs.Missing("the only Postgres here was built without TLS", programs.POSTGRES)
+            programs.when_missing("postgres", missing)
+        raise
     postgres.sql(
         "CREATE ROLE app LOGIN",
         "CREATE ROLE opsctl_read LOGIN",

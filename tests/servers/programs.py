@@ -57,14 +57,18 @@ def _install(debian: str, mac: str) -> str:
     return f"apt-get install --no-install-recommends {debian}"
 
 
-PACKAGES = {  # server -> (names of its program, Debian package, Homebrew formula)
+PACKAGES = {  # server or shell -> (names of its program, Debian package, Homebrew formula)
     "prometheus": (("prometheus",), "prometheus", "prometheus"),
     "alertmanager": (("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager", "alertmanager"),
     "redis": (("redis-server",), "redis-server", "redis"),
     "pgbouncer": (("pgbouncer",), "pgbouncer", "pgbouncer"),
     "etcd": (("etcd",), "etcd-server", "etcd"),
+    "zsh": (("zsh",), "zsh", "zsh"),
+    "fish": (("fish",), "fish", "fish"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium", "--cask chromium"),
 }
+
+POSTGRES = _install("postgresql", "postgresql")
 
 
 def postgres_user() -> str | None:
@@ -97,12 +101,12 @@ def postgres_folder() -> Path | None:
 
 @functools.cache
 def find(server: str) -> Program | Missing:
-    """The program of ``server``: prometheus, alertmanager, postgres, redis, pgbouncer, etcd, kube, chromium."""
+    """The program of ``server``: one of ``PACKAGES``, postgres or kube."""
     if server == "postgres":
         folder = postgres_folder()
         if folder is not None:
             return Program(folder / "postgres", version_of(folder / "postgres"))
-        return Missing("no Postgres server", _install("postgresql", "postgresql"))
+        return Missing("no Postgres server", POSTGRES)
     if server == "kube":
         from tests.servers.kube import find_kube
 

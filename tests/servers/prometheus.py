@@ -126,8 +126,8 @@ class Prometheus:
         assert self._server is None, "stop Prometheus before backfilling"
         source = self.folder / "backfill.txt"
         source.write_text(openmetrics if openmetrics.rstrip().endswith("# EOF") else openmetrics.rstrip() + "\n# EOF\n")
-        promtool = programs.which("promtool")
-        assert promtool is not None, "promtool comes with Prometheus"
+        program = programs.found("prometheus")
+        promtool = programs.which("promtool") or program.path.with_name("promtool")  # both come in one package
         argv: list[str | Path] = [promtool, "tsdb", "create-blocks-from", "openmetrics", source, self.folder / "data"]
         run = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder)
         assert run.returncode == 0, run.stderr + run.stdout

@@ -14,7 +14,7 @@ class Used(NamedTuple):
 
 
 servers: dict[str, Used] = {}
-not_run: dict[str, int] = {}  # server -> tests skipped for want of it
+not_run: dict[tuple[str, str], int] = {}  # (reason, the command that would change it) -> tests skipped
 
 
 def note(server: str, version: str, kind: Literal["real", "double"] = "real", note: str = "") -> None:
