@@ -18,6 +18,9 @@ def main() -> None:
             if not argv:
                 sys.exit(64)
             return
+    import gc
+
+    gc.set_threshold(100_000)  # imports make objects to keep, no garbage: looking for some costs a tenth of a command
     from opsctl.cli.run import main as run
 
     run()

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _MASK = "[redacted]"
 
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+_RULES: tuple[tuple[str, str], ...] = (
     # user:password@ in any URL
-    (re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@]*):[^\s/@]+@"), r"\g<head>:" + _MASK + "@"),
+    (r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@]*):[^\s/@]+@", r"\g<head>:" + _MASK + "@"),
     # password=..., pgpassword=..., api_key: ..., token=... (query strings, DSNs, JSON, environment lines)
     (
-        re.compile(
-            r"(?i)(?P<key>[\"']?\b[a-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|apikey|credentials?)"
-            r"[\"']?\s*[=:]\s*)(?P<quote>[\"']?)(?!\[redacted\])(?P<value>[^\s\"'&,;]{3,})(?P=quote)"
-        ),
+        r"(?i)(?P<key>[\"']?\b[a-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|apikey|credentials?)"
+        r"[\"']?\s*[=:]\s*)(?P<quote>[\"']?)(?!\[redacted\])(?P<value>[^\s\"'&,;]{3,})(?P=quote)",
         r"\g<key>\g<quote>" + _MASK + r"\g<quote>",
     ),
-    (re.compile(r"(?i)\b(authorization\s*[:=]\s*)(?:(bearer|basic|token)\s+)?[^\s,;\"']+"), r"\1" + _MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+(?!\[)[a-z0-9._~+/=-]{8,}"), r"\1 " + _MASK),
-    (re.compile(r"(?i)\b(x-(?:admin-)?api-key\s*[:=]\s*)[^\s,;\"']+"), r"\1" + _MASK),
+    (r"(?i)\b(authorization\s*[:=]\s*)(?:(bearer|basic|token)\s+)?[^\s,;\"']+", r"\1" + _MASK),
+    (r"(?i)\b(bearer|basic)\s+(?!\[)[a-z0-9._~+/=-]{8,}", r"\1 " + _MASK),
+    (r"(?i)\b(x-(?:admin-)?api-key\s*[:=]\s*)[^\s,;\"']+", r"\1" + _MASK),
     # key-like strings by their well-known prefixes
     (
-        re.compile(
-            r"\b(?:sk-[A-Za-z0-9_-]{8,}|em_(?:live|test)_[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{16,}|xox[abprs]-[A-Za-z0-9-]{8,}"
-            r"|AKIA[A-Z0-9]{12,}|glpat-[A-Za-z0-9_-]{12,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)"
-        ),
+        r"\b(?:sk-[A-Za-z0-9_-]{8,}|em_(?:live|test)_[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{16,}|xox[abprs]-[A-Za-z0-9-]{8,}"
+        r"|AKIA[A-Z0-9]{12,}|glpat-[A-Za-z0-9_-]{12,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)",
         _MASK,
     ),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), _MASK),
+    (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", _MASK),
 )
 
 _CONTROL = re.compile(
@@ -36,9 +33,15 @@ _CONTROL = re.compile(
 )
 
 
+@functools.cache
+def _rules() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The rules, compiled when the first text comes: that takes longer than most commands without a server do."""
+    return tuple((re.compile(pattern), replacement) for pattern, replacement in _RULES)
+
+
 def redact(text: str) -> str:
     """The text without secrets; idempotent."""
-    for pattern, replacement in _RULES:
+    for pattern, replacement in _rules():
         text = pattern.sub(replacement, text)
     return text
 

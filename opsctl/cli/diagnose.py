@@ -73,13 +73,14 @@ def diagnose() -> None:
 
 def runbook_command(name: str, root: Root) -> Any:
     """The Typer command of one runbook: common options and the runbook's own parameters."""
-    from opsctl.runbooks.load import load
+    from opsctl.runbooks.index import summary
 
-    loaded = load(name, root.dirs())
-    own = {p.name: p for p in loaded.runbook.parameters}
+    about = summary(name, root.dirs())
+    own = {p.name: p for p in about.parameters}
 
     def call(**given: Any) -> Result:
         from opsctl.cli.looking import Request, look
+        from opsctl.runbooks.load import load
 
         request = Request(
             root=root,
@@ -93,7 +94,7 @@ def runbook_command(name: str, root: Root) -> Any:
             flags={FLAG_ENDPOINT[key]: given[key] for key in URLS if given[key]},
             parameters={key: given[f"param_{key}"] for key in own},
         )
-        return look(loaded, request)
+        return look(load(name, root.dirs()), request)
 
     parameters: list[inspect.Parameter] = []
 
@@ -118,7 +119,7 @@ def runbook_command(name: str, root: Root) -> Any:
     add("output", Output, Format.text)
     call.__signature__ = inspect.Signature(parameters, return_annotation=Result)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    call.__doc__ = f"{loaded.runbook.title}\n\n{loaded.runbook.meaning}"
+    call.__doc__ = f"{about.title}\n\n{about.meaning}"
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
     single.command(name)(call)
     command = typer.main.get_command(single)

@@ -33,7 +33,7 @@ def files(root: Path) -> Mapping[Path, str]:
         root / "completions/opsctl.bash": bash.script(commands),
         root / "completions/_opsctl": zsh.script(commands),
         root / "completions/opsctl.fish": fish.script(commands),
-        books / "index.json": build([books]),
+        books / "index.json": build(books),
         books / "README.md": readme(books),
         books / "schema/runbook.json": as_text(runbook_schema()),
         books / "schema/service.json": as_text(profile_schema()),

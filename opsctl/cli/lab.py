@@ -29,6 +29,7 @@ app = typer.Typer(
 Dir = Annotated[
     str | None, typer.Option("--dir", metavar="DIR", help="The lab's folder; default: lab in the state folder.")
 ]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Whether to wait until the numbers show it.")]
 
 
 def _folder(dir: str | None) -> Path:
@@ -91,18 +92,22 @@ def status(dir: Dir = None, output: Output = Format.text) -> Result:
 @app.command("break")
 def break_(
     faults: Annotated[list[str], typer.Argument(metavar="FAULT...", help="See `opsctl lab faults`.")],
+    wait: Wait = True,
     dir: Dir = None,
     output: Output = Format.text,
 ) -> Result:
-    """Switch on one fault or several; it shows within about 30 s."""
+    """Switch on one fault or several, and wait until it shows in the numbers (about 30 s)."""
     from opsctl.lab.control import switch
     from opsctl.lab.faults import fault
+    from opsctl.lab.warm import wait_shown
 
     _known(faults)
     on = switch(_folder(dir), faults)
     found = [f for name in faults if (f := fault(name)) is not None]
     lines = [f"{f.id}: {f.says}" for f in found]
-    lines += [f"In about 30 s:  opsctl diagnose {f.runbook} -s {f.service}" for f in found]
+    if wait:
+        wait_shown(note)
+    lines += [f"{'Look' if wait else 'In about 30 s'}:  opsctl diagnose {f.runbook} -s {f.service}" for f in found]
     return Result({"on": on}, "\n".join(dict.fromkeys(lines)), output)
 
 
@@ -111,14 +116,18 @@ def heal(
     faults: Annotated[
         list[str] | None, typer.Argument(metavar="[FAULT...]", help="None: all, distractors too.")
     ] = None,
+    wait: Wait = True,
     dir: Dir = None,
     output: Output = Format.text,
 ) -> Result:
-    """Switch off one fault, several, or everything; the numbers are normal again after about 30 s."""
-    from opsctl.lab.control import switch
+    """Switch off one fault, several, or everything, and wait until the numbers are normal again (about 30 s)."""
+    from opsctl.lab.control import running, switch
+    from opsctl.lab.warm import wait_gone
 
     _known(faults or [])
     on = switch(_folder(dir), [], faults or "all")
+    if wait:
+        wait_gone(running(_folder(dir)), note)
     return Result({"on": on}, f"Still on: {', '.join(on)}" if on else "Nothing is broken any more.", output)
 
 

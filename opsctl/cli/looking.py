@@ -107,7 +107,7 @@ def _signals(readers: Readers, profile: Profile, *, direct: bool) -> SignalReade
 
 def _only_service(settings: Settings, dirs: list[Path]) -> str:
     """The service when none was named: the context's only one."""
-    from opsctl.services.load import list_profiles
+    from opsctl.services.find import list_profiles
 
     named = settings.services()
     if len(named) == 1:

@@ -6,7 +6,6 @@ import os
 import sys
 
 from opsctl.cli.result import Result
-from opsctl.redact import printable
 
 
 def show(result: Result) -> None:
@@ -41,6 +40,8 @@ def write(text: str) -> None:
 
 def note(text: str) -> None:
     """One line to stderr."""
+    from opsctl.redact import printable
+
     encoding = sys.stderr.encoding or "ascii"
     line = printable(text).encode(encoding, "replace").decode(encoding)
     sys.stderr.write(line + "\n")

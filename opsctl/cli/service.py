@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from opsctl.cli.app import NearestGroup
 from opsctl.cli.options import Format, Output, root_of
 from opsctl.cli.result import Result
-from opsctl.report.style import Style
+
+if TYPE_CHECKING:
+    from opsctl.report.style import Style
 
 app = typer.Typer(cls=NearestGroup, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
@@ -27,8 +29,7 @@ def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     """All services: title, runbooks they define, endpoints. A file that cannot be read is listed with its mistake."""
     from opsctl.config.places import shown
     from opsctl.errors import ConfigError
-    from opsctl.services.load import list_profiles, load_file
-    from opsctl.services.words import runbooks_of
+    from opsctl.services.find import list_profiles
 
     rows: list[dict[str, object]] = []
     lines: list[str] = []
@@ -36,21 +37,32 @@ def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     width = max(map(len, files), default=0)
     for name, path in files.items():
         try:
-            profile = load_file(path)
+            about = _about(path)
         except ConfigError as error:
             rows.append({"service": name, "file": str(path), "error": error.sentence()})
             lines.append(f"{name:<{width}}  cannot be read: {error.sentence()}")
             continue
-        runbooks, endpoints = list(runbooks_of(profile)), list(profile.endpoints)
-        rows.append(
-            {"service": name, "title": profile.title, "runbooks": runbooks, "endpoints": endpoints, "file": str(path)}
-        )
-        lines.append(f"{name:<{width}}  {profile.title}")
-        counted = f"{_count(len(runbooks), 'runbook')}, {_count(len(endpoints), 'endpoint')}"
+        rows.append({"service": name, **about, "file": str(path)})
+        lines.append(f"{name:<{width}}  {about['title']}")
+        counted = f"{_count(len(about['runbooks']), 'runbook')}, {_count(len(about['endpoints']), 'endpoint')}"
         lines.append(f"{'':<{width}}  {counted}, {shown(path)}")
     return Result(
         {"services": rows}, "\n".join(lines) or "No service is defined; `opsctl service new NAME` starts one.", output
     )
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """Title, runbooks and endpoints of a profile. Raises ConfigError."""
+    from opsctl.config.index import entry
+
+    known = entry("services", path)
+    if known is not None:
+        return {key: known[key] for key in ("title", "runbooks", "endpoints")}
+    from opsctl.services.load import load_file
+    from opsctl.services.words import runbooks_of
+
+    profile = load_file(path)
+    return {"title": profile.title, "runbooks": list(runbooks_of(profile)), "endpoints": list(profile.endpoints)}
 
 
 @app.command()
@@ -59,7 +71,8 @@ def show(ctx: typer.Context, name: Name, output: Output = Format.text) -> Result
     from opsctl.config.places import shown
     from opsctl.config.settings import load_settings
     from opsctl.redact import redact
-    from opsctl.services.load import apply_override, list_profiles, load_profile
+    from opsctl.services.find import list_profiles
+    from opsctl.services.load import apply_override, load_profile
     from opsctl.services.page import page
     from opsctl.services.resolve import places
     from opsctl.services.words import runbooks_of
@@ -107,8 +120,8 @@ def lint(
 ) -> Result:
     """Check profiles: unknown names, contradicting bands, PromQL that does not parse; list what they assume."""
     from opsctl.runbooks.find import find
+    from opsctl.services.find import list_profiles
     from opsctl.services.lint import lint_all
-    from opsctl.services.load import list_profiles
 
     dirs = root_of(ctx).dirs()
     problems = lint_all(dirs, names or (), find(dirs))
@@ -137,7 +150,7 @@ def new(
     import shlex
 
     from opsctl.config.places import built_in, shown
-    from opsctl.services.load import list_profiles
+    from opsctl.services.find import list_profiles
     from opsctl.services.start import profile_start, write_start
 
     folder = root_of(ctx).runbooks

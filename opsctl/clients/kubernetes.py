@@ -30,6 +30,8 @@ from opsctl.redact import printable, redact
 PAGE = 500  # objects per page, as kubectl asks
 CAP = 5000  # objects of one list in all: more would press a server in trouble
 PAGE_BYTES = 32 * 2**20
+_NOBODY = frozenset({"unresolved", "refused", "timeout", "closed", "tls"})  # at first: true of every question
+_REMEMBER = 10.0  # seconds for which a server that answered no question is not asked again by each probe
 _RETRY_AFTER = 2.0  # seconds; a longer wait is told instead of waited
 
 
@@ -74,6 +76,8 @@ class KubernetesReader:
         self._http: HttpReader | None = None
         self._files = Files()
         self._plugin = Plugin()
+        self._answered = False
+        self._gone: tuple[float, CouldNotLook] | None = None  # until when nobody is asked, because nobody answered
 
     @property
     def context(self) -> str:
@@ -193,13 +197,21 @@ class KubernetesReader:
     def _send(self, question: Asked, query: Mapping[str, str], review: bytes | None, until: float) -> HttpAnswer:
         """The answer of status 200 or 201; asks again once after a short Retry-After or a 401 with new credentials."""
         waited = renewed = False
+        if self._gone is not None and time.monotonic() < self._gone[0]:
+            raise CouldNotLook(self._gone[1].reason, self._gone[1].says)
         http = self._connected(until)
         while True:
             left = until - time.monotonic()
-            if review is None:
-                answer = http.get(question.path, params=query, timeout=left, accept=None, max_bytes=PAGE_BYTES)
-            else:
-                answer = http.post_review(review, timeout=left)
+            try:
+                if review is None:
+                    answer = http.get(question.path, params=query, timeout=left, accept=None, max_bytes=PAGE_BYTES)
+                else:
+                    answer = http.post_review(review, timeout=left)
+            except CouldNotLook as failed:
+                if not self._answered and failed.reason in _NOBODY and (failed.reason != "timeout" or left >= 1.0):
+                    self._gone = (time.monotonic() + _REMEMBER, failed)
+                raise
+            self._answered = True
             if answer.status in (200, 201):
                 return answer
             if answer.status == 401 and self._login is not None and self._login.renewable and not renewed:

@@ -98,6 +98,7 @@ class RedisReader:
         self._lock = threading.RLock()
         self._connection: Any = None
         self._failed: tuple[float, CouldNotLook] | None = None
+        self._answered = False
         self._options, self.address = redis_url.options(endpoint)
 
     def __repr__(self) -> str:
@@ -201,7 +202,14 @@ class RedisReader:
                 _refuse_giant(connection)
                 return connection.read_response(disable_decoding=True)
 
-            return self._bounded(" ".join(command), exchange, connection, until - time.monotonic())
+            try:
+                answer = self._bounded(" ".join(command), exchange, connection, until - time.monotonic())
+            except CouldNotLook as failed:
+                if self._connection is None and not self._answered:  # it accepts connections and never said a word
+                    self._failed = (time.monotonic(), failed)
+                raise
+            self._answered = True
+            return answer
         finally:
             self._lock.release()
 

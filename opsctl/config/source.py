@@ -10,13 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from opsctl.config import yamlcache
 from opsctl.config.addresses import holds_password
 from opsctl.config.faults import Path as Keys
 from opsctl.config.faults import dotted
 from opsctl.config.model import SECRETS
 from opsctl.config.places import expanded, shown
-from opsctl.config.yamlfile import load_yaml, stat_file, wrong
+from opsctl.config.yamlfile import keep_document, load_yaml, recall_document, stat_file, wrong
 from opsctl.config.yamltext import Document
 from opsctl.errors import ConfigError
 
@@ -46,8 +45,7 @@ def read_source(path: Path, type: type[T], what: str) -> tuple[SourceFile, T]:
     Raises ConfigError: whatever ``yamlfile`` refuses, and a literal secret in a file that others can read.
     """
     info = stat_file(path, what)
-    kept = yamlcache.recall(path, info, "document")
-    document = _unpacked(kept)
+    document = recall_document(path, info)
     fresh = document is None
     if document is None:
         document, info = load_yaml(path, what)
@@ -61,17 +59,8 @@ def read_source(path: Path, type: type[T], what: str) -> tuple[SourceFile, T]:
     if secrets is not None and info.st_mode & 0o077:
         raise _exposed(source, secrets, info)
     if fresh and secrets is None:
-        lines = [(list(keys), line) for keys, line in document.lines.items()]
-        yamlcache.keep(path, info, {"data": document.data, "lines": lines}, "document")
+        keep_document(path, info, document)
     return source, parsed
-
-
-def _unpacked(kept: Any) -> Document | None:
-    """A document from the cache; None for anything that does not look like one."""
-    try:
-        return Document(kept["data"], {tuple(keys): int(line) for keys, line in kept["lines"]})
-    except (TypeError, KeyError, ValueError):
-        return None
 
 
 def literal_secrets(value: Any, keys: Keys = ()) -> Iterator[Keys]:

@@ -53,6 +53,38 @@ def load_yaml(path: Path, what: str = "file") -> tuple[Document, os.stat_result]
     return parse_text(text, path), info
 
 
+def load_document(path: Path, what: str = "file") -> Document:
+    """The file as plain data with lines, from the cache where it can be; for files without secrets.
+
+    Raises ConfigError.
+    """
+    info = stat_file(path, what)
+    kept = recall_document(path, info)
+    if kept is not None:
+        return kept
+    document, info = load_yaml(path, what)
+    if info.st_mode & 0o004:  # what not everybody may read may hold secrets
+        keep_document(path, info, document)
+    return document
+
+
+def recall_document(path: Path, info: os.stat_result) -> Document | None:
+    """A document from the cache; None for one that is not there, or does not look like one."""
+    from opsctl.config.yamltext import Document
+
+    kept = yamlcache.recall(path, info, "document")
+    try:
+        return Document(kept["data"], {tuple(keys): int(line) for keys, line in kept["lines"]})
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def keep_document(path: Path, info: os.stat_result, document: Document) -> None:
+    """Put a document into the cache."""
+    lines = [(list(keys), line) for keys, line in document.lines.items()]
+    yamlcache.keep(path, info, {"data": document.data, "lines": lines}, "document")
+
+
 def parse_text(text: str, path: Path) -> Document:
     """YAML text of a file as plain data with lines. Raises ConfigError."""
     from opsctl.config.yamltext import parse

@@ -26,7 +26,7 @@ COLLECTION = 5.0  # seconds; 30 in the original
 COMPUTE = 0.045  # seconds of the service's own work inside each write's transaction
 RANKING = 0.03  # seconds of ranking the words of a state
 REBUILD_SECONDS = 0.12  # of computing one state anew
-REBUILDERS = 2  # states computed at the same time
+REBUILDERS = 4  # states computed at the same time
 SCORED = 8  # one of so many decisions is scored by a statement of its own
 
 

@@ -10,7 +10,7 @@ from opsctl.lab.identity import HOST
 
 WINDOW = "15s"
 FOR = "10s"
-PAUSE = "4s"
+PAUSE = "5s"  # long enough for 100 decisions, the least of which a percentile is made
 LOGS = {"vritti": "app.log", "amas": "application.log"}
 USUAL = {"vritti": (20.0, 50.0), "amas": (15.0, 45.0), "insa": (10.0, 40.0)}  # requests a second of healthy clients
 

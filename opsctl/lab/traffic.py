@@ -115,8 +115,8 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         crowds.append(("vritti", Crowd(one["port"], 45, 40, make)))
     if "amas" in settings:
         one = settings["amas"]
-        crowds.append(("amas", Crowd(one["port"], 25, 16, decision_call(one["users"], one["words"]))))
-        crowds.append(("amas", Crowd(one["port"], 20, 8, state_call(one["users"]))))
+        crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"]))))
+        crowds.append(("amas", Crowd(one["port"], 16, 8, state_call(one["users"]))))
     if "insa" in settings:
         crowds.append(("insa", Crowd(settings["insa"]["port"], 15, 12, agent_call)))
 

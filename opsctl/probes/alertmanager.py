@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from opsctl.clients.alertmanager import Alert
 from opsctl.errors import CouldNotLook
 from opsctl.model import Evidence, Seen, Value
 from opsctl.probes.look import Look
 from opsctl.probes.registry import NoParams, probe
+
+if TYPE_CHECKING:
+    from opsctl.clients.alertmanager import Alert
 
 _SHOWN = 20
 _NAMING = ("service", "job", "component", "app", "namespace")  # labels that may name a service

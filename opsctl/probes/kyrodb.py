@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from datetime import UTC, datetime
 
@@ -88,7 +87,9 @@ def _judged(
     look: Look, params: HealthParams, reader: KyrodbReader, answers: list[KyrodbHealth], times: list[float]
 ) -> Seen:
     worst = max(answers, key=lambda answer: STATUS.index(answer.status))
-    median = statistics.median(times)
+    from statistics import median as middle_of
+
+    median = middle_of(times)
     slow = params.number("slow")
     name = f"KyroDB {reader.address}"
     values = [

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from opsctl.clients.readers import Readers
-from opsctl.services.model import Profile
-from opsctl.signals.reader import SignalReader
+if TYPE_CHECKING:
+    from opsctl.clients.readers import Readers
+    from opsctl.services.model import Profile
+    from opsctl.signals.reader import SignalReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -69,7 +68,9 @@ def reachable(look: Look, params: ReachableParams) -> Seen:
     except CouldNotLook as failure:
         findings.append(Finding(id="redis.slow", state="unknown", says=failure.says, reason=failure.reason))
     else:
-        middle = statistics.median(times)
+        from statistics import median as middle_of
+
+        middle = middle_of(times)
         values.append(Value(name="PING", value=middle, unit="s", note=f"median of {len(times)}"))
         says = f"PING takes {format_quantity(middle, 's', beside=above)}, limit {format_quantity(above, 's')}"
         findings.append(
@@ -221,7 +222,7 @@ def restarted(look: Look, params: RestartedParams) -> Seen:
             findings=(unsure("redis.restarted", f"{here.reader.address} does not tell its uptime"),),
         )
     keys = sum(now.part(name, "keys") for name in now.fields if name.startswith("db"))
-    says = f"up for {format_duration(uptime)}, {keys:g} keys"
+    says = f"Redis has been up for {format_duration(uptime)} and holds {keys:g} keys"
     values = [Value(name="uptime", value=uptime, unit="s"), Value(name="keys", value=keys, unit="count")]
     changes: tuple[Change, ...] = ()
     if uptime <= look.since:

@@ -24,6 +24,8 @@ _SHOWN = 5
 _NO_KEY = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "SCRIPT", "FUNCTION", "CONFIG",
                      "ACL", "AUTH", "HELLO", "DEBUG", "CLIENT", "INFO", "KEYS", "SCAN", "SLOWLOG", "LATENCY", "MEMORY",
                      "CLUSTER", "OBJECT", "XREAD", "XREADGROUP", "PUBLISH"})  # fmt: skip
+# What watches a server, this program for one, and no user's request: slow on a machine that is short of CPU.
+_WATCHING = frozenset({"INFO", "SLOWLOG", "LATENCY", "CONFIG", "MEMORY", "CLIENT", "PING", "COMMAND"})
 _SUBCOMMANDS = frozenset({"CONFIG", "ACL", "DEBUG", "CLIENT", "SCRIPT", "FUNCTION", "MEMORY", "CLUSTER", "OBJECT"})
 
 
@@ -51,7 +53,7 @@ def slowlog(look: Look, params: SlowlogParams) -> Seen:
     here.asked.append(f"SLOWLOG GET {_ENTRIES}")
     since = _server_time(here) - look.since
     entries = here.reader.slowlog(_ENTRIES, here.left())
-    recent = [entry for entry in entries if entry.at >= since]
+    recent = [entry for entry in entries if entry.at >= since and not _watches(entry)]
     slow = sorted((entry for entry in recent if entry.seconds >= above), key=lambda entry: -entry.seconds)
     values = [
         Value(
@@ -61,12 +63,12 @@ def slowlog(look: Look, params: SlowlogParams) -> Seen:
         for entry in slow[:_SHOWN]
     ]  # fmt: skip
     window = format_quantity(look.since, "s")
-    values.append(Value(name="slow commands", value=len(slow), unit="count", at_least=len(recent) == _ENTRIES))
+    values.append(Value(name="slow commands", value=len(slow), unit="count", at_least=len(entries) == _ENTRIES))
     id = "redis.slow-commands"
     if slow:
         worst = slow[0]
         says = (
-            f"{len(slow)} commands of {format_quantity(above, 's')} or more in the last {window}, the longest "
+            f"{len(slow)} command{'s' if len(slow) > 1 else ''} of {format_quantity(above, 's')} or more in the last {window}, the longest "
             f"{_command(worst)} with {format_quantity(worst.seconds, 's')}"
         )
     else:
@@ -93,6 +95,10 @@ def _not_logged(here: Session, above: float) -> str:
         logged = format_quantity(limit / 1e6, "s")
         return f"the slow log begins at {logged}, commands of {format_quantity(above, 's')} are not in it"
     return ""
+
+
+def _watches(entry: SlowCommand) -> bool:
+    return bool(entry.arguments) and entry.arguments[0].upper() in _WATCHING
 
 
 def _command(entry: SlowCommand) -> str:

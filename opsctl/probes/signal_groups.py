@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-
 import msgspec
 
 from opsctl.durations import parse_quantity
@@ -16,6 +14,7 @@ from opsctl.probes.signal_reading import (
     evidence,
     is_quantity,
     labels_text,
+    median,
     objective_bound,
     read,
     shown,
@@ -125,7 +124,7 @@ def lone(look: Look, params: LoneParams) -> Seen:
         return Seen(evidence=seen, findings=(unknown(params.finding, "too-few", f"{says}; nothing to compare with"),))
     alone = bool(over) and len(over) < len(fine)
     worst = max(over or reading.rows, key=lambda row: row.value)
-    middle = statistics.median(row.value for row in (fine or reading.rows))
+    middle = median(row.value for row in (fine or reading.rows))
     limit = bound if bound is not None else float(params.above) * middle
     value = shown(reading, worst.value, beside=limit, at_least=worst.at_least)
     says = (
@@ -150,6 +149,6 @@ def _split(rows: tuple[Row, ...], bound: float | None, factor: float) -> tuple[l
     fine: list[Row] = []
     for row in rows:
         others = [r.value for r in rows if r is not row]
-        limit = bound if bound is not None else factor * statistics.median(others) if others else float("inf")
+        limit = bound if bound is not None else factor * median(others) if others else float("inf")
         (over if row.value > limit or (row.exceeds and row.value >= limit) else fine).append(row)
     return over, fine

@@ -64,7 +64,7 @@ def objectives(look: Look, params: NoParams) -> Seen:
         lowest = falling(one.objective)
         points = thinned(one.history.points, lowest=lowest) if one.history is not None else ()
         if one.objective.signal not in seen or points:
-            seen[one.objective.signal] = evidence(look, one.reading, points)
+            seen[one.objective.signal] = evidence(look, one.reading, points, lowest=lowest)
     return Seen(evidence=tuple(seen.values()), findings=tuple(_finding(look, one) for one in judged))
 
 
@@ -148,7 +148,7 @@ def _says(look: Look, one: Judged) -> str:
     if judged.band is None:
         return f"{text}: within it"
     parts = [text, _since(one)]
-    if judged.band.severity and objective.kind == "alert":
+    if judged.band.severity and objective.kind == "alert" and judged.bound != judged.objective:
         over = "below" if judged.band.below is not None else "above"
         parts.append(f"{judged.band.severity} {over} {shown(reading, judged.bound)}")
     if judged.worse is not None and judged.worse.severity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +10,18 @@ from opsctl.model import Change, Finding, Point, Seen
 from opsctl.probes.look import Look
 from opsctl.probes.registry import Params, probe
 from opsctl.probes.signal_objectives import judge_all
-from opsctl.probes.signal_reading import QUESTION, declared, evidence, read, shown, thinned, title, unknown, unseen
+from opsctl.probes.signal_reading import (
+    QUESTION,
+    declared,
+    evidence,
+    median,
+    read,
+    shown,
+    thinned,
+    title,
+    unknown,
+    unseen,
+)
 from opsctl.signals.model import Reading
 from opsctl.signals.once import side_by_side
 
@@ -128,7 +138,7 @@ def onset_after(look: Look, params: OnsetParams) -> Seen:
         says = f"{params.signal} is 0: it was never set"
         return Seen(evidence=seen, findings=(unknown(params.finding, "no-data", says),))
     changes = tuple(_started(look, at, reading) for at in starts if at >= look.now - look.since)
-    judged = judge_all(look)
+    judged = [j for j in judge_all(look) if j.objective.kind == "alert"]
     broken = [j for j in judged if j.judgement.band is not None and j.judgement.reason is None]
     within = parse_quantity(params.within, "s")
     name = title(look, params.signal)
@@ -246,8 +256,8 @@ def trend(points: Sequence[Point]) -> tuple[float, float]:
     """Growth over the whole stretch as a ratio of the median, by the median of all slopes (Theil-Sen: outliers do not
     move it), and how steady it is: rising pairs minus falling ones, of all pairs (Kendall's tau, -1 to 1)."""
     pairs = [(a, b) for i, a in enumerate(points) for b in points[i + 1 :]]
-    slope = statistics.median((b.value - a.value) / (b.time - a.time) for a, b in pairs)
-    middle = abs(statistics.median(point.value for point in points))
+    slope = median((b.value - a.value) / (b.time - a.time) for a, b in pairs)
+    middle = abs(median(point.value for point in points))
     steady = sum((b.value > a.value) - (b.value < a.value) for a, b in pairs) / len(pairs)
     rise = slope * (points[-1].time - points[0].time)
     return (rise / middle if middle else float(rise > 0)), steady

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from opsctl.durations import format_duration, format_quantity
-from opsctl.model import CauseResult, Evidence, Finding, Measured, Report, Unknown
+from opsctl.model import CauseResult, Evidence, Finding, Measured, Report
+from opsctl.report import unseen
 from opsctl.report.sparkline import sparkline
 from opsctl.report.style import Style
 
@@ -17,12 +18,15 @@ _MARK = {"confirmed": "confirmed", "possible": "possible", "refuted": "refuted",
 
 def render(report: Report, style: Style) -> str:
     """The whole report; ends with a newline."""
+    sentences = unseen.told(report.unknown)
+    told: set[str] = set()  # those that stand under a cause
+    causes = _causes(report, sentences, told, style)
     parts = [
         _head(report, style),
-        _causes(report, style),
+        causes,
         _objectives(report, style),
-        _unknowns("Could not look at", report.unknown, style),
-        _absent(report.not_configured, report.says, style),
+        _unknowns([text for text in dict.fromkeys(sentences.values()) if text not in told], style),
+        _absent(report, style),
         _changes(report, style),
         _notes(report.notes, style),
         _next(report, style),
@@ -64,13 +68,11 @@ def _own_words(report: Report) -> str:
     return "; ".join(words)
 
 
-def _causes(report: Report, style: Style) -> str:
+def _causes(report: Report, sentences: Mapping[str, str], told: set[str], style: Style) -> str:
     if not report.causes:
         return ""
     if report.verdict == "ok":
         return _beside(report, style)
-    shown = [c for c in report.causes if c.status != "refuted"]
-    refuted = [c for c in report.causes if c.status == "refuted"]
     title = _causes_title(report)
     gap = " " * (style.width - 1 - len(title) - len("checks"))
     lines = [style.paint(title, "bold") + gap + "checks"]
@@ -79,14 +81,39 @@ def _causes(report: Report, style: Style) -> str:
         if f.state == "breach":
             findings[f.id] = f
     evidence = {e.id: e for e in report.evidence}
-    for number, cause in enumerate(shown, 1):
-        mark = str(number) if cause.status in ("confirmed", "possible") else "?"
-        lines.append(_cause_line(mark, cause, style))
-        lines.extend(_cause_evidence(cause, findings, evidence, report.findings, style))
-    if refuted:
-        names = ", ".join(c.cause for c in refuted)
-        lines.extend(_wrap(f"refuted: {names}", style, indent=" -  ", hang="    "))
+    likewise: list[str] = []  # not measured, for reasons that stand above already
+    for number, cause in enumerate((c for c in report.causes if c.status != "refuted"), 1):
+        if cause.status == "not-measured":
+            why = _why_not(cause, report.findings, evidence, sentences)
+            if why and not set(why) - told:
+                likewise.append(cause.cause)
+                continue
+            lines.append(_cause_line("?", cause, style))
+            for text in why:
+                if text not in told:
+                    lines.extend(_wrap(text, style, indent="      ", hang="        "))
+            told.update(why)
+        else:
+            lines.append(_cause_line(str(number), cause, style))
+            lines.extend(_cause_evidence(cause, findings, evidence, style))
+    refuted = [c.cause for c in report.causes if c.status == "refuted"]
+    for mark, names in ((" ?  not measured likewise", likewise), (" -  refuted", refuted)):
+        if names:
+            lines.extend(_wrap(f"{mark}: {', '.join(names)}", style, indent="", hang="    "))
     return "\n".join(lines)
+
+
+def _why_not(
+    cause: CauseResult, findings: Iterable[Finding], evidence: Mapping[str, Evidence], sentences: Mapping[str, str]
+) -> list[str]:
+    """Why nothing speaks for or against a cause; at most three reasons."""
+    why: list[str] = []
+    for finding in findings:
+        if finding.id in cause.not_measured and finding.state == "unknown":
+            failed = [e.unknown.says for id in finding.evidence if (e := evidence.get(id)) and e.unknown is not None]
+            texts = [finding.says] if finding.says in sentences else failed or [finding.says]
+            why += [sentences.get(text, text.rstrip(".")) for text in texts]
+    return list(dict.fromkeys(why))[:3]
 
 
 def _beside(report: Report, style: Style) -> str:
@@ -102,7 +129,7 @@ def _beside(report: Report, style: Style) -> str:
 
 def _causes_title(report: Report) -> str:
     if any(c.status == "confirmed" for c in report.causes):
-        return "Likely causes"
+        return "Likely causes" if report.verdict != "unknown" else "Likely causes, if it is broken"
     return "No cause was confirmed"
 
 
@@ -121,7 +148,6 @@ def _cause_evidence(
     cause: CauseResult,
     findings: Mapping[str, Finding],
     evidence: Mapping[str, Evidence],
-    every: Iterable[Finding],
     style: Style,
 ) -> list[str]:
     lines: list[str] = []
@@ -130,24 +156,26 @@ def _cause_evidence(
         if finding is None:
             continue
         source = next((evidence[e].source for e in finding.evidence if e in evidence), "")
-        tail = f"  [{_place(source)}]" if source else ""
+        tail = f"  [{unseen.place(source)}]" if source else ""
         lines.extend(
             _wrap(finding.says.rstrip(".") + style.paint(tail, "dim"), style, indent="      ", hang="        ")
         )
+        lines.extend(_sample(finding, evidence, style))
     if cause.status == "possible":
         for id in cause.refuted:
             against = findings.get(id)
             if against is not None:
                 lines.extend(_wrap(f"against it: {against.says.rstrip('.')}", style, indent="      ", hang="        "))
-    if cause.status == "not-measured":
-        says = dict.fromkeys(f.says for f in every if f.id in cause.not_measured and f.state == "unknown")
-        for text in list(says)[:3]:
-            lines.extend(_wrap(text, style, indent="      ", hang="        "))
     return lines
 
 
-def _place(source: str) -> str:
-    return source.replace("http://", "").replace("https://", "")
+def _sample(finding: Finding, evidence: Mapping[str, Evidence], style: Style) -> list[str]:
+    """The newest log line behind a finding, on one line."""
+    values = (v for e in finding.evidence if e in evidence for v in evidence[e].values)
+    line = next((str(v.value) for v in values if v.name == "line"), "")
+    room = style.width - 8
+    short = line if len(line) <= room else line[: room - 1] + ("…" if style.unicode else "~")
+    return ["        " + style.paint(short, "dim")] if short else []
 
 
 def _objectives(report: Report, style: Style) -> str:
@@ -164,25 +192,18 @@ def _objectives(report: Report, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _unknowns(title: str, items: Iterable[Unknown], style: Style) -> str:
-    lines: list[str] = []
-    for item in items:
-        where = " ".join(x for x in (item.address if item.address not in item.says else "", _by(item)) if x)
-        text = f"{item.says.rstrip('.')}{f'  ({where})' if where else ''}"
-        lines.extend(_wrap(text, style, indent="    ", hang="      "))
-    return "\n".join([style.paint(title, "bold"), *lines]) if lines else ""
+def _unknowns(texts: Iterable[str], style: Style) -> str:
+    lines = [line for text in texts for line in _wrap(text, style, indent="    ", hang="      ")]
+    return "\n".join([style.paint("Could not look at", "bold"), *lines]) if lines else ""
 
 
-def _by(item: Unknown) -> str:
-    return f"from {item.setting}" if item.setting and item.setting not in item.says else ""
-
-
-def _absent(items: tuple[Unknown, ...], says_already: str, style: Style) -> str:
-    if not items or items[0].says in says_already:
+def _absent(report: Report, style: Style) -> str:
+    """What the first sentence says already is not said again."""
+    texts = unseen.absent(item for item in report.not_configured if item.says.rstrip(".") not in report.says)
+    if not texts:
         return ""
-    says = dict.fromkeys(i.says.rstrip(".") for i in items)
     lines = [style.paint("Not configured for this service (not the same as healthy)", "bold")]
-    for text in says:
+    for text in texts:
         lines.extend(_wrap(text, style, indent="    ", hang="      "))
     return "\n".join(lines)
 
@@ -191,12 +212,12 @@ def _changes(report: Report, style: Style) -> str:
     if not report.changes:
         return ""
     since = report.measured.since if report.measured is not None else None
-    title = f"What changed before {_clock(since)}" if since is not None else "What changed"
+    title = "What changed" + (f" (nearest to {_clock(since)} first)" if since is not None else "")
     lines = [style.paint(title, "bold")]
     for change in report.changes[:8]:
         what = change.subject
         if change.system not in ("kubernetes", "service"):
-            what = f"{change.system} {_place(change.subject)}"
+            what = f"{change.system} {unseen.place(change.subject)}"
         lines.extend(_wrap(f"{_clock(change.at)}  {what}: {change.says}", style, indent="    ", hang="               "))
     if len(report.changes) > 8:
         lines.append(f"    and {len(report.changes) - 8} more (-o json)")
@@ -218,7 +239,7 @@ def _next(report: Report, style: Style) -> str:
         if step.startswith("opsctl "):
             lines.append(head + step)
         else:
-            lines.extend(_wrap(step, style, indent=head, hang="      "))
+            lines.extend(_wrap(step, style, indent=head, hang="        "))
     return "\n".join(lines)
 
 

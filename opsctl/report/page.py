@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from opsctl.probes.registry import get
 from opsctl.report.style import Style
+from opsctl.runbooks.index import asks
 from opsctl.runbooks.load import Loaded, needs_of
 from opsctl.runbooks.model import CauseSpec, OkFinding, ProbeUse, Runbook
 
@@ -67,12 +67,11 @@ def as_markdown(book: Runbook) -> str:
 
 
 def _probe_line(use: ProbeUse, *, code: bool = False) -> str:
-    probe = get(use.probe)
     mark = "`" if code else ""
     with_ = ", ".join(f"{k}={_value(v)}" for k, v in use.with_.items())
-    asks = f": {probe.asks}" if probe is not None else ""
+    asked = asks(use.probe)
     needs = f" (services with {', '.join(needs_of(use.needs))})" if use.needs else ""
-    return f"{mark}{use.probe}{mark}{f' ({with_})' if with_ else ''}{asks}{needs}"
+    return f"{mark}{use.probe}{mark}{f' ({with_})' if with_ else ''}{f': {asked}' if asked else ''}{needs}"
 
 
 def _value(value: object) -> str:

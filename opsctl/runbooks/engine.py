@@ -218,11 +218,23 @@ def _collect(plans: Sequence[Plan], answers: Sequence[Done[Seen]], setting: Sett
             finding = clean(msgspec.structs.replace(told, probe=item.probe.id, evidence=own))
             findings.append(finding)
             if finding.state == "unknown" and not any(e.unknown for e in seen.evidence):
-                unknown.append(Unknown(reason=finding.reason or "no-data", says=finding.says, probe=item.probe.id))
+                unknown.append(_unknown_in(finding, evidence))
         changes.extend(clean(change) for change in seen.changes)
     if not plans:
         absent.append(Unknown(reason="not-configured", says=_undefined(setting)))
     return _Collected(tuple(evidence), tuple(findings), tuple(changes), _once(unknown), _once(absent))
+
+
+def _unknown_in(finding: Finding, evidence: Sequence[Evidence]) -> Unknown:
+    """What could not be told although something answered: with where it was looked for."""
+    source = next((e for e in evidence if e.id in finding.evidence), None)
+    return Unknown(
+        reason=finding.reason or "no-data",
+        says=finding.says,
+        probe=finding.probe,
+        address=source.source if source is not None else "",
+        setting=source.setting if source is not None else "",
+    )
 
 
 def _once(items: Sequence[Unknown]) -> tuple[Unknown, ...]:

@@ -1,32 +1,66 @@
-"""Names and titles of the runbooks without loading them all: the built-in set has a generated index (index.json)."""
+"""What lists and help say of the runbooks, without reading them all: the built-in set has a generated index."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from opsctl.config.index import entry, part, stamp
 from opsctl.runbooks.find import find
 
-INDEX = "index.json"
+
+class Option(NamedTuple):
+    """A parameter of a runbook, as its command shows it; see ``opsctl.runbooks.model.Parameter``."""
+
+    name: str
+    help: str
+    type: str
+    default: str | float | int | None
+
+
+class Summary(NamedTuple):
+    """A runbook as its command's help shows it."""
+
+    title: str
+    meaning: str
+    parameters: tuple[Option, ...]
 
 
 def titles(dirs: Sequence[Path]) -> dict[str, str]:
     """Name -> title of every runbook found; one that cannot be read is listed with that fact."""
-    known: dict[Path, dict[str, str]] = {}
-    result: dict[str, str] = {}
-    for name, path in find(dirs).items():
-        folder = path.parent
-        if folder not in known:
-            known[folder] = _index(folder)
-        title = known[folder].get(name)
-        if title is None:
-            title = _read(path)
-        result[name] = title
-    return result
+    return {name: _title(path) for name, path in find(dirs).items()}
 
 
-def _read(path: Path) -> str:
+def summary(name: str, dirs: Sequence[Path]) -> Summary:
+    """The runbook of that name. Raises UsageError (64) with the nearest name, ConfigError (78) for a bad file."""
+    path = find(dirs).get(name)
+    known = None if path is None else entry("runbooks", path)
+    if known is not None:
+        return Summary(known["title"], known["meaning"], tuple(Option(**option) for option in known["parameters"]))
+    from opsctl.runbooks.load import load
+
+    book = load(name, dirs).runbook
+    options = tuple(Option(p.name, p.help, p.type, p.default) for p in book.parameters)
+    return Summary(book.title, book.meaning, options)
+
+
+def asks(probe: str) -> str:
+    """What a probe asks its server, in words; "" for one that does not exist."""
+    known = part("probes").get(probe)
+    if known is not None:
+        return str(known)
+    from opsctl.probes.registry import get
+
+    found = get(probe)
+    return "" if found is None else found.asks
+
+
+def _title(path: Path) -> str:
+    known = entry("runbooks", path)
+    if known is not None:
+        return str(known["title"])
     from opsctl.config.yamlfile import read_struct
     from opsctl.errors import ConfigError
     from opsctl.runbooks.model import Runbook
@@ -37,35 +71,41 @@ def _read(path: Path) -> str:
         return f"(cannot be read: {error.says})"
 
 
-def _index(folder: Path) -> dict[str, str]:
-    """The generated index of a folder, an entry is ignored where the file has another size."""
-    path = folder / INDEX
-    try:
-        text = path.read_text(encoding="utf-8")
-        entries = json.loads(text)
-    except (OSError, ValueError):
-        return {}
-    return {
-        name: entry["title"]
-        for name, entry in entries.items()
-        if _unchanged(folder / f"{name}.yaml", entry.get("size"))
+def build(folder: Path) -> str:
+    """The index of a folder of runbooks and services, as JSON text (written by ``make docs``, compared in a test).
+
+    Raises ConfigError for a file with a mistake: whatever has an entry was checked.
+    """
+    from opsctl.probes.registry import all_probes
+
+    index: dict[str, Mapping[str, Any]] = {
+        "runbooks": {name: _runbook(path) for name, path in find([folder]).items()},
+        "services": dict(_services(folder)),
+        "probes": {id: probe.asks for id, probe in all_probes().items()},
     }
+    return json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _unchanged(path: Path, size: object) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
+def _runbook(path: Path) -> dict[str, Any]:
+    from opsctl.runbooks.load import load_file
+
+    book = load_file(path).runbook
+    options = [Option(p.name, p.help, p.type, p.default)._asdict() for p in book.parameters]
+    return {"stamp": stamp(path), "title": book.title, "meaning": book.meaning, "parameters": options}
 
 
-def build(dirs: Sequence[Path]) -> str:
-    """The index of the runbooks in these folders, as JSON text (written by ``make docs``, compared in a test)."""
-    from opsctl.config.yamlfile import read_struct
-    from opsctl.runbooks.model import Runbook
+def _services(folder: Path) -> dict[str, Any]:
+    from opsctl.services.find import list_profiles
+    from opsctl.services.load import read_checked
+    from opsctl.services.words import runbooks_of
 
-    entries = {}
-    for name, path in find(dirs).items():
-        runbook = read_struct(path, Runbook, what="runbook")
-        entries[name] = {"title": runbook.title, "size": path.stat().st_size}
-    return json.dumps(entries, indent=2, sort_keys=True) + "\n"
+    found = {}
+    for name, path in list_profiles([folder]).items():
+        profile = read_checked(path)
+        found[name] = {
+            "stamp": stamp(path),
+            "title": profile.title,
+            "runbooks": list(runbooks_of(profile)),
+            "endpoints": list(profile.endpoints),
+        }
+    return found

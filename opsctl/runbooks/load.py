@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """A runbook, where it was found, and the digest of its file (sha256, 12 hex digits)."""
+    """A runbook, where it was found, and its file's content."""
 
     runbook: Runbook
     path: Path
-    digest: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content, 12 hex digits."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()[:12]
 
 
 def load(name: str, dirs: Sequence[Path]) -> Loaded:
@@ -36,8 +43,6 @@ def load(name: str, dirs: Sequence[Path]) -> Loaded:
 
 def load_file(path: Path) -> Loaded:
     """Read one runbook file; its name must be the file's. Raises ConfigError."""
-    import hashlib
-
     runbook = read_struct(path, Runbook, what="runbook")
     if runbook.runbook != path.stem:
         raise ConfigError(
@@ -45,7 +50,7 @@ def load_file(path: Path) -> Loaded:
             place=str(path),
             remedy=f"Name the file {runbook.runbook}.yaml, or the runbook {path.stem}.",
         )
-    return Loaded(runbook, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+    return Loaded(runbook, path, path.read_bytes())
 
 
 def parameters_of(runbook: Runbook, given: Mapping[str, object]) -> dict[str, object]:

@@ -71,7 +71,7 @@ def run_all(
                 threading.Thread(target=work, args=(index, deadline), daemon=True, name=f"look-{index}").start()
 
     start_more()
-    grace = 0.25  # clients time out by themselves; this catches those that do not
+    grace = 1.0  # clients time out by themselves, and say where; this catches those that do not
     while running:
         nearest = min(deadline for _, deadline in running.values()) + grace
         try:

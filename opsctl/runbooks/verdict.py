@@ -67,9 +67,6 @@ def headline(finding: Finding | None, evidence: Sequence[Evidence]) -> Measured 
 
 
 def _value_of(finding: Finding, evidence: Sequence[Evidence]) -> Value | None:
-    for item in evidence:
-        if item.id in finding.evidence:
-            for value in item.values:
-                if value.value == finding.measured or value.series:
-                    return value
-    return None
+    values = [value for item in evidence if item.id in finding.evidence for value in item.values]
+    exact = [value for value in values if value.value == finding.measured]
+    return next(iter(exact or [value for value in values if value.series]), None)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from opsctl.config.faults import dotted
 from opsctl.config.places import shown
-from opsctl.config.yamlfile import check, load_yaml
+from opsctl.config.yamlfile import check, load_document
 from opsctl.errors import ConfigError
 from opsctl.model import Struct
 from opsctl.nearest import unknown_name
 from opsctl.services.advice import advice, assumptions
 from opsctl.services.checks import Fault, faults
-from opsctl.services.load import WHAT, list_profiles
+from opsctl.services.find import list_profiles
+from opsctl.services.load import WHAT
 from opsctl.services.model import Profile
 
 
@@ -44,18 +45,19 @@ def lint_file(path: Path, runbooks: Collection[str] = ()) -> list[Problem]:
 
     service, file = path.stem, shown(path)
     try:
-        document, _ = load_yaml(path, WHAT)
+        document = load_document(path, WHAT)
     except ConfigError as error:
         return [Problem(level="error", service=service, place=error.place or file, says=error.says)]
     if document.data is None:
         return [Problem(level="error", service=service, place=file, says="the file is empty")]
-    typed = check(document, Profile)
-    found = [Fault("error", f.path, ": ".join(filter(None, (dotted(f.path), f.says)))) for f in typed]
-    if not found:
-        try:
-            found = list(_semantic(msgspec.convert(document.data, Profile), service, runbooks))
-        except msgspec.ValidationError as error:
-            found = [Fault("error", (), str(error))]
+    try:
+        profile = msgspec.convert(document.data, Profile)
+    except msgspec.ValidationError as error:
+        typed = check(document, Profile)
+        found = [Fault("error", f.path, ": ".join(filter(None, (dotted(f.path), f.says)))) for f in typed]
+        found = found or [Fault("error", (), str(error))]
+    else:
+        found = list(_semantic(profile, service, runbooks))
     problems = [
         (
             document.line(f.path),

@@ -1,4 +1,4 @@
-"""Find and read service profiles: NAME.yaml in the ``services`` folder of each runbook folder, the first one wins."""
+"""Read service profiles, and put what the context says otherwise over them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from opsctl.config.index import entry
 from opsctl.config.yamlfile import load_yaml, read_struct
 from opsctl.errors import ConfigError
 from opsctl.nearest import unknown_name
-from opsctl.services.checks import faults
+from opsctl.services.find import list_profiles
 from opsctl.services.model import LogFile, Profile
 from opsctl.signals.model import Band, Objective, Signal
 
 if TYPE_CHECKING:
     from opsctl.config.settings import ServiceOverride
 
-FOLDER = "services"
 WHAT = "service profile"
-
-
-def list_profiles(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Name -> file of every profile, sorted by name; ``dirs`` are runbook folders in search order."""
-    found: dict[str, Path] = {}
-    for folder in dirs:
-        for path in sorted((folder / FOLDER).glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
 
 
 def load_profile(name: str, dirs: Sequence[Path]) -> Profile:
@@ -40,9 +31,20 @@ def load_profile(name: str, dirs: Sequence[Path]) -> Profile:
 
 
 def load_file(path: Path) -> Profile:
+    """Read one profile, as ``read_checked``. A built-in one was checked when the index was made, as long as it is the
+    same; that is most of the work.
+    """
+    if entry("services", path) is not None:
+        return read_struct(path, Profile, what=WHAT)
+    return read_checked(path)
+
+
+def read_checked(path: Path) -> Profile:
     """Read one profile; what would mislead a diagnosis (a signal that does not exist, PromQL that does not parse) is
     refused here, not found out during an incident. Raises ConfigError with file and line.
     """
+    from opsctl.services.checks import faults
+
     profile = read_struct(path, Profile, what=WHAT)
     wrong = next((fault for fault in faults(profile) if fault.level == "error"), None)
     if profile.service != path.stem:
@@ -74,7 +76,10 @@ def apply_override(profile: Profile, override: ServiceOverride) -> Profile:
     if override.severities:
         changes["severities"] = {**profile.severities, **override.severities}
     if override.logs:
-        changes["logs"] = {**profile.logs, **{name: _log_at(profile, name, path) for name, path in override.logs.items()}}
+        changes["logs"] = {
+            **profile.logs,
+            **{name: _log_at(profile, name, path) for name, path in override.logs.items()},
+        }
     if override.baselines:
         changes["baselines"] = {**profile.baselines, **override.baselines}
     if override.capacity:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opsctl.config.places import shown
 from opsctl.errors import CannotWrite, UsageError
-from opsctl.services.load import FOLDER
+from opsctl.services.find import FOLDER
 
 _TEXT = """\
 # Service profile of {name}: where it is, what is measured, what counts as broken. Then: opsctl service lint {name}

@@ -9,45 +9,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, islice
 from typing import NamedTuple
 
 from opsctl.errors import Reason
-from opsctl.signals.exposition import Page, Picker, Sample, pairs, unescaped, well_formed
+from opsctl.signals.exposition import Page, Picker, unescaped, well_formed
+from opsctl.signals.growth import Scrapes
 from opsctl.signals.histogram import quantile
 from opsctl.signals.model import Row, Signal
 from opsctl.signals.outcome import MISSING_PART, Outcome, settle
-from opsctl.signals.shape import Source, events_of, histogram_of, kind_of, min_count_of, sources, unit_for
+from opsctl.signals.shape import Source, events_of, histogram_of, kind_of, min_count_of, needed, sources, unit_for
 
 Key = tuple[str, ...]
 _LOOKBACK = 300.0  # seconds: PromQL does not see an older sample either
-
-
-_KEPT = 60_000  # series whose samples are kept between signals; more are read again (memory)
-
-
-class Scrapes:
-    """Two pages and the seconds between them. ``restarted``: the process began anew in between."""
-
-    def __init__(self, first: Page, second: Page, elapsed: float, restarted: bool = False) -> None:
-        self.first = first
-        self.second = second
-        self.elapsed = elapsed
-        self.restarted = restarted
-        self._kept: dict[str, list[tuple[Sample | None, Sample]]] = {}
-
-    def pairs(self, metric: str) -> Iterable[tuple[Sample | None, Sample]]:
-        """The series of a metric in both pages; several signals often read the same small ones."""
-        kept = self._kept.get(metric)
-        if kept is not None:
-            return kept
-        found = pairs(self.first, self.second, metric)
-        room = _KEPT - sum(len(one) for one in self._kept.values())
-        start = list(islice(found, max(0, room)))
-        if len(start) < room:
-            self._kept[metric] = start
-            return start
-        return chain(start, found)
 
 
 class _Absent(Exception):
@@ -84,6 +57,15 @@ def evaluate(signal: Signal, scrapes: Scrapes, *, window: float) -> Outcome:
     notes = tuple(f"{n} {'line' if n == 1 else 'lines'} of {m} could not be read" for m, n in skipped.items())
     settled = settle(rows, least=min_count_of(signal), window=scrapes.elapsed)
     return settled._replace(notes=(*settled.notes, *(missing if settled.rows else ()), *notes))
+
+
+def shows(signal: Signal, page: Page) -> bool:
+    """Whether the page has a series without which the signal has no value."""
+    for source in needed(signal):
+        group = _Grouping(source, ())
+        if any(group(raw) is not None for raw, _, _ in page.samples(source.metric)):
+            return True
+    return False
 
 
 def _rows(signal: Signal, kind: str, scrapes: Scrapes, window: float) -> tuple[list[Row], list[str]]:
@@ -181,24 +163,24 @@ def _moved(chosen: Iterable[Source], scrapes: Scrapes, labels: tuple[str, ...], 
     total: dict[Key, float] = {}
     seconds = scrapes.elapsed
     names = []
-    frozen = seen = 0
+    seen = 0
+    frozen = True
     for source in chosen:
         names.append(source.metric)
         group = _Grouping(source, labels)
-        for before, after in scrapes.pairs(source.metric):
-            key = group(after[0])
-            value = after[1]
-            if key is None or value != value:
-                continue
-            seen += 1
-            if after[2] and before is not None and before[2]:
-                stamped = (scrapes.second.seconds(after[2]) or 0.0) - (scrapes.first.seconds(before[2]) or 0.0)
-                frozen += stamped <= 0
-                seconds = stamped if stamped > 0 else seconds
-            born = before is None or scrapes.restarted or not before[1] <= value
-            total[key] = total.get(key, 0.0) + (value if born or before is None else value - before[1])
+        growth = scrapes.growth(source.metric)
+        matched = 0
+        for raw, grown in growth:
+            key = group(raw)
+            if key is not None:
+                total[key] = total.get(key, 0.0) + grown
+                matched += 1
+        seen += matched
+        if matched:
+            frozen = frozen and growth.frozen
+            seconds = growth.seconds
     what = " and ".join(dict.fromkeys(names))
-    if seen and frozen == seen:
+    if seen and frozen:
         raise _Absent("stale", f"the page repeats the same samples of {what}: they carry the same time in both scrapes")
     if not seen and not missing:
         there = [name for name in names if scrapes.second.has(name)]

@@ -127,8 +127,7 @@ class Picker:
             at = raw.find(mark)
             start = at + len(mark)
             if at < 0:
-                start -= at  # the first label has no comma in front
-                if not raw.startswith(mark[1:]):
+                if not raw.startswith(mark[1:]):  # the first label has no comma in front
                     break  # absent, or written with blanks
                 start = len(mark) - 1
             elif b"\\" in raw or raw.count(b'"', 0, at) & 1:

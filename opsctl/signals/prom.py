@@ -59,10 +59,16 @@ class PrometheusSource:
 
     def run(self, call: Callable[[PrometheusReader, float], T], timeout: float) -> T:
         """Ask in this thread, and remember what the answer tells about Prometheus itself."""
-        if self._first_answer is not None and not self.answered:
-            timeout = min(timeout, self._first_answer)
+        first = self._first_answer is not None and not self.answered
+        brief = min(timeout, self._first_answer or timeout) if first else timeout
         try:
-            value = call(self.reader(), timeout)
+            try:
+                value = call(self.reader(), brief)
+            except CouldNotLook as failed:
+                if failed.reason != "timeout" or not self.answered or timeout - brief < 0.1:
+                    raise
+                # it has answered others meanwhile: it is there, and may take its time
+                value = call(self.reader(), timeout - brief)
         except CouldNotLook as failed:
             with self.changed:
                 if failed.reason in _GONE or (failed.reason in _GONE_AT_FIRST and not self.answered):

@@ -219,10 +219,11 @@ def check_signal(signal: Signal) -> list[str]:
     if wrong:
         return wrong
     compiled = compile_signal(signal)
-    texts = dict.fromkeys(
-        (compiled.expr, compiled.counts, compiled.newest, compiled.presence, compiled.part, compiled.guarded)
-    )
-    return list(dict.fromkeys(says for text in texts if text and (says := check_promql(text))))
+    whole = check_promql(compiled.guarded)
+    texts = {compiled.expr, compiled.counts, compiled.newest, compiled.presence, compiled.part, ""} - {compiled.guarded}
+    if whole is None:  # parsing is the most of a lint: what stands in it, in parentheses, was parsed with it
+        texts = {text for text in texts if not any(f"({text}{end}" in compiled.guarded for end in (")", " >="))}
+    return list(dict.fromkeys(filter(None, (whole, *(check_promql(text) for text in sorted(texts) if text)))))
 
 
 def _number(value: float) -> str:

@@ -13,14 +13,15 @@ import msgspec
 from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import CouldNotLook
 from opsctl.model import Unknown
-from opsctl.signals.direct import Scrapes, evaluate
+from opsctl.signals.direct import evaluate, shows
+from opsctl.signals.growth import Scrapes
 from opsctl.signals.model import History, Reading, Signal
 from opsctl.signals.once import Once
 from opsctl.signals.outcome import Outcome
 from opsctl.signals.prom import FIRST_ANSWER, PrometheusSource
 from opsctl.signals.promql import Compiled, compile_signal
 from opsctl.signals.scraping import Scraping
-from opsctl.signals.shape import kind_of, metrics_of, unit_for
+from opsctl.signals.shape import kind_of, unit_for
 
 if TYPE_CHECKING:
     from opsctl.clients.readers import Readers
@@ -141,7 +142,12 @@ class SignalReader:
 
     def _read(self, name: str, signal: Signal, at: float | None, window: float | None, timeout: float) -> Reading:
         if self._prefer == "direct":
-            return self._direct(name, signal, window) if at is None else _nothing(name, signal, _NO_PAST)
+            if at is not None:
+                return _nothing(name, signal, _NO_PAST)
+            reading = self._direct(name, signal, window)
+            if reading.direct:
+                self._note(f"As asked, signals were measured by direct {reading.source}, twice, {self._pause()} apart")
+            return reading
         try:
             reading = self._asked(name, signal, at, window, timeout)
         except CouldNotLook as failed:
@@ -189,8 +195,7 @@ class SignalReader:
         if reading.direct:
             by = f" (from {failed.setting})" if failed.setting else ""
             cause = "No Prometheus is configured" if absent else f"Prometheus could not be asked: {why}{by}"
-            pause = format_duration(round(self._scraping.pause, 1))
-            self._note(f"{cause}. Signals were measured by direct {reading.source}, twice, {pause} apart")
+            self._note(f"{cause}. Signals were measured by direct {reading.source}, twice, {self._pause()} apart")
             return reading
         # Both ways are shut: the one that is configured is named first.
         other = reading.unknown
@@ -202,12 +207,10 @@ class SignalReader:
 
     def _elsewhere(self, name: str, signal: Signal, window: float | None, reading: Reading) -> Reading:
         """Prometheus has no series of the metric at all; the service's own page may have it."""
-        metrics = metrics_of(signal)
         try:
-            page = self._scraping.first().page if metrics and self._scraping.configured() else None
+            if not self._scraping.configured() or not shows(signal, self._scraping.first().page):
+                return reading
         except CouldNotLook:
-            page = None
-        if page is None or not any(page.has(metric) for metric in metrics):
             return reading
         other = self._direct(name, signal, window)
         if not other.direct:
@@ -237,6 +240,9 @@ class SignalReader:
             direct=True,
             note="; ".join((*outcome.notes, *again)),
         )
+
+    def _pause(self) -> str:
+        return format_duration(round(self._scraping.pause, 1))
 
     def _note(self, says: str) -> None:
         with self._lock:

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from opsctl.errors import CouldNotLook
-from opsctl.signals.direct import Scrapes
 from opsctl.signals.exposition import NotMetrics, Page
+from opsctl.signals.growth import Scrapes
 from opsctl.signals.once import Once
 
 if TYPE_CHECKING:

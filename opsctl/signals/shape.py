@@ -159,13 +159,14 @@ def events_of(signal: Signal, labels: Mapping[str, str] | None = None) -> tuple[
     return tuple(found)
 
 
-def metrics_of(signal: Signal) -> tuple[str, ...]:
-    """Names of the metrics of which at least one must be on the page for a signal to have a value."""
+def needed(signal: Signal) -> tuple[Source, ...]:
+    """The series of which at least one must be on a metrics page for a signal to have a value."""
     if signal.ratio is not None:
-        return tuple(source.metric for source in sources(signal.ratio.over, signal))
+        return sources(signal.ratio.over, signal)
     if signal.histogram is not None or signal.mean is not None:
-        return (histogram_of(signal).metric + ("_count" if signal.mean is not None else "_bucket"),)
-    return tuple(source.metric for source in _all_sources(signal))
+        base = histogram_of(signal)
+        return (base.named(base.metric + ("_count" if signal.mean is not None else "_bucket")),)
+    return _all_sources(signal)
 
 
 def problems(signal: Signal) -> list[str]:

@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
 def one(session: Session, fault: Fault) -> Outcome:
     """Break, diagnose, heal, diagnose."""
-    session.opsctl("lab", "break", fault.id, check=(0,))
+    session.opsctl("lab", "break", fault.id, "--no-wait", check=(0,))
     start = time.monotonic()
     seen: list = []
 
@@ -39,17 +39,18 @@ def one(session: Session, fault: Fault) -> Outcome:
         seen[:] = session.diagnose(fault.runbook, fault.service)
         return seen[0] in (1, 2) and top(seen[1]) == fault.cause
 
-    until(25, found)
+    time.sleep(8)
+    until(30, found)
     code, report = seen
     seconds = time.monotonic() - start
-    session.opsctl("lab", "heal", fault.id, check=(0,))
+    session.opsctl("lab", "heal", fault.id, "--no-wait", check=(0,))
     after: list = []
 
     def healthy() -> bool:
         after[:] = session.diagnose(fault.runbook, fault.service)
         return after[0] == 0
 
-    until(45, healthy)
+    until(75, healthy)
     return Outcome(code, report, seconds, after[0], after[1])
 
 

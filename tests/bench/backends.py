@@ -149,7 +149,11 @@ class _Building:
             "diagnosis": self.probes,
             "causes": [{"cause": "none", "says": "An app is ill.", "confirms": ["http.unhealthy"]}],
         }
-        profile: dict[str, Any] = {"service": "bench", "endpoints": self.endpoints}
+        profile: dict[str, Any] = {
+            "service": "bench",
+            "endpoints": self.endpoints,
+            "symptoms": [{"id": "ill", "runbook": RUNBOOK, "endpoint": "app-1"}],
+        }
         if self.kubernetes is not None:
             profile["kubernetes"] = self.kubernetes
         (books / f"{RUNBOOK}.yaml").write_text(json.dumps(runbook, indent=1))  # JSON is YAML

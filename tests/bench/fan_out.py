@@ -58,7 +58,7 @@ def _slowest(look: Argv, env: dict[str, str], empty: Path) -> float | str:
         report = json.loads(done.stdout)
     except ValueError:
         return f"the diagnosis ends with {done.returncode}: {done.stderr.strip()[-200:]}"
-    failed = [f"{one['probe']}: {one['says']}" for one in (*report["unknown"], *report["not_configured"])]
+    failed = [f"{one.get('probe', '')}: {one['says']}" for one in (*report["unknown"], *report["not_configured"])]
     if failed:
         return f"not every probe was answered: {'; '.join(failed)}"
     return max(float(one["seconds"]) for one in report["evidence"])

@@ -72,6 +72,7 @@ def _files(folder: Path, url: str) -> None:
         "direct_pause": f"{PAUSE:g}s",
         "endpoints": {"metrics": {"kind": "metrics", "url": url}},
         "signals": signals,
+        "symptoms": [{"id": "high", "runbook": "big-page", "endpoint": "metrics"}],
     }
     looks = [
         {"probe": "signal.threshold", "with": {"signal": name, "above": 1e9, "finding": f"local.high-{number}"}}

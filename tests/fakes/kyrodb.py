@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from opsctl.lab.kyrodb import health_response
+from tests.servers import used
 
 HOST = "127.0.0.1"
 UNKNOWN, HEALTHY, DEGRADED, UNHEALTHY = range(4)
@@ -53,6 +54,7 @@ class Kyrodb:
             self.port = self._server.add_secure_port(f"{HOST}:0", grpc.ssl_server_credentials([pair]))
         self.address = f"{HOST}:{self.port}"
         self._server.start()
+        used.note("kyrodb", "kyrodb.v1", "double", "(Health over real gRPC)")
 
     def _health(self, request: bytes, context: Any) -> bytes:
         self.asked.append(request)

@@ -89,6 +89,31 @@ def test_the_pinned_versions_name_no_index_and_all_have_hashes() -> None:
         assert "--hash=sha256:" in entry, entry
 
 
+def test_the_pinned_versions_are_enough_for_every_supported_python() -> None:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements" / "test.txt").read_text(), re.M))
+    for name in sorted(pinned):
+        try:
+            asked = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # pinned for other Pythons only
+        for requirement in map(Requirement, asked):
+            if canonicalize_name(requirement.name) in pinned or requirement.marker is None:
+                continue
+            for version in ("3.11.2", "3.12.0", "3.13.0", "3.14.0"):
+                for system, platform in (("Linux", "linux"), ("Darwin", "darwin")):
+                    here = {
+                        "python_version": version.rpartition(".")[0],
+                        "python_full_version": version,
+                        "platform_system": system,
+                        "sys_platform": platform,
+                        "extra": "",
+                    }
+                    assert not requirement.marker.evaluate(here), f"{name} needs {requirement}; run: make lock"
+
+
 def test_the_pinned_versions_cover_what_the_project_asks_for() -> None:
     import tomllib
 

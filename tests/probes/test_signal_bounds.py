@@ -172,11 +172,11 @@ def errors(kyrodb: int, validation: int) -> str:
 def test_part() -> None:
     params: dict[str, Any] = {"signal": "error_rate_by_type", "label": "error_type"}
     found = answer("signal.part", errors(0, 0), errors(80, 20), **params, **{"is": ["kyrodb"]}, above="50%")
-    assert (found.state, found.measured) == ("breach", 0.8)
+    assert (found.state, found.measured) == ("breach", pytest.approx(0.8))
     assert "error_type kyrodb is 80% of" in found.says
     assert answer("signal.part", errors(0, 0), errors(80, 20), **params, **{"is": ["validation"]}).state == "ok"
     both = answer("signal.part", errors(0, 0), errors(80, 20), **params, **{"is": ["kyrodb", "validation"]}, above=0.99)
-    assert both.measured == 1.0
+    assert both.measured == pytest.approx(1.0)
 
 
 def test_part_of_nothing_and_of_little() -> None:

@@ -145,7 +145,7 @@ def test_of_several_rows_the_worst_is_named(incident: SignalReader) -> None:
     found = only(seen)
     assert (found.state, found.severity, found.measured) == ("breach", "sev1", 0.0)
     assert found.says.startswith("kyrodb_connected (instance_name=image) 0, objective at least 1, broken for")
-    assert [value.labels["instance_name"] for value in seen.evidence[0].values] == ["text", "image"]
+    assert [value.labels["instance_name"] for value in seen.evidence[0].values] == ["image", "text"]
 
 
 @pytest.mark.needs("prometheus")

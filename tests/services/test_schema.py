@@ -5,7 +5,7 @@ import pytest
 
 from opsctl.config.places import built_in
 from opsctl.config.yamlfile import load_yaml
-from opsctl.services.load import list_profiles
+from opsctl.services.find import list_profiles
 from opsctl.services.names import RUNBOOKS
 from opsctl.services.schema import profile_schema
 

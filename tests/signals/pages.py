@@ -15,8 +15,8 @@ from opsctl.model import Finding, Seen
 from opsctl.probes.look import Look
 from opsctl.probes.registry import get as probe_of
 from opsctl.services.model import Profile
-from opsctl.signals.direct import Scrapes
 from opsctl.signals.exposition import Page
+from opsctl.signals.growth import Scrapes
 from opsctl.signals.reader import SignalReader
 
 START = 1_700_000_000.0

@@ -23,7 +23,7 @@ PAUSE = 10.0
 NOW = START + PAUSE
 FEW = 3.0  # min_count of the sets: small ones must be refused by both
 
-pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.slow, pytest.mark.timeout(600)]
 
 labels = st.fixed_dictionaries(
     {

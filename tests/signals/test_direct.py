@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from opsctl.signals.direct import Scrapes, evaluate
+from opsctl.signals.direct import evaluate
 from opsctl.signals.exposition import Page
+from opsctl.signals.growth import Scrapes
 from opsctl.signals.model import Ratio, Selector, Signal
 from opsctl.signals.outcome import Outcome
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from opsctl.signals.exposition import NotMetrics, Page, Picker, labels_of, pairs, well_formed
+from tests.signals.large_page import measure
 
 
 def read(text: str | bytes, metric: str = "m") -> list[tuple[dict[str, str], float]]:
@@ -146,3 +148,11 @@ def test_a_long_page_is_read_in_pieces_without_losing_a_line() -> None:
     text = "# HELP m x\n" + "".join(f'm{{n="{i}",pad="{"x" * (i % 60)}"}} {i}\n' for i in range(count)) + "n 1\n"
     values = [value for _, value in read(text)]
     assert values == [float(i) for i in range(count)]
+
+
+@pytest.mark.slow
+def test_two_pages_of_50_mb_take_little_more_memory_than_they_are_long(tmp_path: Path) -> None:
+    """Limit: 250 MB for everything. How long it takes is measured by the bench."""
+    found = measure(tmp_path)
+    assert found.rows == {"quantile": 1, "quantile by endpoint": 500, "mean": 1, "rate": 1, "ratio": 1}
+    assert found.peak < 200 * 2**20

@@ -144,6 +144,7 @@ def test_prefer_direct_does_not_ask_prometheus(app: Web, fake: Start) -> None:
     prometheus = fake(lambda query: 1)
     reader = signals(prefer="direct", prometheus=prometheus.url, metrics=f"{app.url}/metrics")
     assert reader.read("x", RATE).direct
+    assert reader.notes()[0].startswith("As asked, signals were measured by direct scrape")
     history = reader.history("x", RATE, start=1.0, end=2.0, step=1.0)
     assert history.unknown is not None
     assert history.unknown.reason == "no-history"
@@ -172,6 +173,12 @@ def test_a_metric_that_neither_has_costs_no_pause(app: Web, fake: Start) -> None
     assert len(app.requests) == 1
 
 
+def test_a_page_whose_series_do_not_match_costs_no_pause_either(app: Web, fake: Start) -> None:
+    reader = signals(prometheus=fake(lambda query: []).url, metrics=f"{app.url}/metrics", pause=60.0)
+    reading = reader.read("x", Signal(rate="requests_total", where={"kind": "critical"}))
+    assert (reason(reading), reading.direct, reader.notes()) == ("no-data", False, ())
+
+
 def test_a_refused_query_is_not_an_absent_prometheus(app: Web, fake: Start) -> None:
     error = json.dumps({"status": "error", "errorType": "bad_data", "error": "unknown function"})
     prometheus = fake(lambda query: (400, error) if "bad" in query else 7)
@@ -193,6 +200,24 @@ def test_one_slow_query_does_not_condemn_a_prometheus_that_answers(app: Web, fak
     slow = reader.read("slow", Signal(promql="slow"), timeout=0.3)
     assert reason(slow) in ("timeout", "unsupported")
     assert not reader.read("other", Signal(gauge="other")).direct
+
+
+def test_a_slow_first_query_beside_quick_ones_gets_its_whole_time(
+    app: Web, fake: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "FIRST_ANSWER", 1.0)
+
+    def reply(query: str) -> object:
+        if "slow" in query:
+            time.sleep(1.6)
+        return 7
+
+    prometheus = fake(reply)
+    reader = signals(prometheus=prometheus.url, metrics=f"{app.url}/metrics")
+    slow, level = side_by_side(
+        [lambda: reader.read("slow", Signal(promql="slow"), timeout=20.0), lambda: reader.read("level", LEVEL)]
+    )
+    assert (slow.value, slow.direct, level.value) == (7.0, False, 7.0)
 
 
 def test_a_signal_is_asked_once_whoever_wants_it(fake: Start) -> None:

@@ -1,0 +1,66 @@
+"""What a diagnosis could not look at, as sentences: each told once, failures of one server together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opsctl.model import Unknown
+
+# Reasons that lie with the server or the way to it: several questions then fail alike.
+_SERVERS = frozenset(
+    {"unresolved", "refused", "timeout", "closed", "tls", "unauthorized", "throttled", "server-error", "bad-answer",
+     "too-large"}
+)  # fmt: skip
+
+
+def told(items: Iterable[Unknown]) -> dict[str, str]:
+    """Every failure's own words -> the sentence that tells it, with address and setting.
+
+    Failures of one server for one reason share the sentence of the first.
+    """
+    items = list(items)
+    alike: dict[tuple[str, ...], list[Unknown]] = {}
+    for item in items:
+        same = (item.reason, item.address, item.setting) if item.address and item.reason in _SERVERS else (item.says,)
+        alike.setdefault(same, []).append(item)
+    sentences: dict[str, str] = {}
+    for group in alike.values():
+        more = len({item.says for item in group}) - 1
+        fared = f"; {more} more question{'s' if more > 1 else ''} there fared alike" if more else ""
+        for item in group:
+            sentences.setdefault(item.says, f"{_named(group[0])}{_where(group[0])}{fared}")
+    return sentences
+
+
+def _named(item: Unknown) -> str:
+    """Its words; a bare address does not tell which system it is."""
+    system, says = item.probe.partition(".")[0], item.says.rstrip(".")
+    known = system in ("", "signal", "http", "log") or system in f"{says} {item.address}".lower()
+    return says if known else f"{system}: {says}"
+
+
+def absent(items: Iterable[Unknown]) -> list[str]:
+    """What is not configured: ``x defines no signal a`` and ``… b`` become one sentence."""
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        head, _, last = item.says.rstrip(".").rpartition(" ")
+        names = groups.setdefault(head, [])
+        if last not in names:
+            names.append(last)
+    return [f"{head} {', '.join(names)}".strip() for head, names in groups.items()]
+
+
+def place(source: str) -> str:
+    """An address or source without its scheme."""
+    return source.replace("http://", "").replace("https://", "")
+
+
+def _where(item: Unknown) -> str:
+    address = place(item.address)
+    named = address and address in item.says
+    by = f"from {item.setting}" if item.setting and item.setting not in item.says else ""
+    kind, _, rest = address.rpartition(" ")
+    if rest and rest in item.says:  # only the kind of the system is missing
+        address = kind
+    where = " ".join(part for part in ("" if named else address, by) if part)
+    return f"  ({where})" if where else ""
