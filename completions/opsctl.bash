@@ -90,8 +90,8 @@ _opsctl_flags() {
         'lab/up') words='--dir -o --output -h --help' ;;
         'lab/down') words='--dir -o --output -h --help' ;;
         'lab/status') words='--dir -o --output -h --help' ;;
-        'lab/break') words='--dir -o --output -h --help' ;;
-        'lab/heal') words='--dir -o --output -h --help' ;;
+        'lab/break') words='--wait --no-wait --dir -o --output -h --help' ;;
+        'lab/heal') words='--wait --no-wait --dir -o --output -h --help' ;;
         'lab/distract') words='--dir -o --output -h --help' ;;
         'lab/faults') words='-o --output -h --help' ;;
         'lab/stop') words='--dir -o --output -h --help' ;;

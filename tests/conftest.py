@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a misspelt $OPSCTL_TEST_REQUIRE before any test runs; skip also where only the body needs a server."""
     required()
     programs.when_missing = skip_or_fail
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run started in the background ignores Ctrl-C and hands that on to the programs whose Ctrl-C is tested.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -82,6 +82,7 @@ def look(loaded: Loaded, request: Request) -> Result:
     report = diagnose(loaded, setting, parameters, progress=_progress())
     saved, notes = _save(report) if request.save else (None, ())
     readers.close()
+    _remember(dirs)
     return Result(
         data=report,
         text=_text(report, saved),
@@ -103,6 +104,16 @@ def _signals(readers: Readers, profile: Profile, *, direct: bool) -> SignalReade
         pause=parse_duration(profile.direct_pause),
         prefer="direct" if direct else "auto",
     )
+
+
+def _remember(dirs: list[Path]) -> None:
+    """Keep the names for completion."""
+    from opsctl.completion.cache import refresh
+    from opsctl.runbooks.find import find
+    from opsctl.services.find import list_profiles
+
+    refresh("runbook", find(dirs))
+    refresh("service", list_profiles(dirs))
 
 
 def _only_service(settings: Settings, dirs: list[Path]) -> str:

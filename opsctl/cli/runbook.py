@@ -21,11 +21,13 @@ def runbook() -> None:
 @app.command("list")
 def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     """All runbooks with their titles, the folder that wins for each name."""
+    from opsctl.completion.cache import refresh
     from opsctl.runbooks.find import find
     from opsctl.runbooks.index import titles
 
     dirs = root_of(ctx).dirs()
     files = find(dirs)
+    refresh("runbook", files)
     rows = [{"runbook": name, "title": title, "file": str(files[name])} for name, title in titles(dirs).items()]
     width = max((len(r["runbook"]) for r in rows), default=0)
     text = "\n".join(f"{r['runbook']:<{width}}  {r['title']}" for r in rows) or "No runbook found."

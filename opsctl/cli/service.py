@@ -27,6 +27,7 @@ def service() -> None:
 @app.command("list")
 def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     """All services: title, runbooks they define, endpoints. A file that cannot be read is listed with its mistake."""
+    from opsctl.completion.cache import refresh
     from opsctl.config.places import shown
     from opsctl.errors import ConfigError
     from opsctl.services.find import list_profiles
@@ -34,6 +35,7 @@ def list_(ctx: typer.Context, output: Output = Format.text) -> Result:
     rows: list[dict[str, object]] = []
     lines: list[str] = []
     files = list_profiles(root_of(ctx).dirs())
+    refresh("service", files)
     width = max(map(len, files), default=0)
     for name, path in files.items():
         try:

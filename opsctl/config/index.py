@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from opsctl.config.places import built_in
+from opsctl.config.places import PACKAGE, built_in
 
 INDEX = "index.json"
 
@@ -36,6 +36,14 @@ def entry(kind: Literal["runbooks", "services"], path: Path) -> Mapping[str, Any
         return found if stamp(path) == found["stamp"] else None
     except OSError:
         return None
+
+
+def checked(path: Path) -> bool:
+    """Whether a built-in service has no errors for certain, because it had none when this package was built.
+
+    Never so in a checkout, where rules and files change apart.
+    """
+    return built_in().parent == PACKAGE and entry("services", path) is not None
 
 
 def stamp(path: Path) -> list[int]:

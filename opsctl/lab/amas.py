@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opsctl.lab.amas_alerts import AlertEngine
 from opsctl.lab.amas_app import App
-from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown
+from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown, Report
 from opsctl.lab.amas_store import Batch, Retention, connect, create, damage
 from opsctl.lab.journal import now_text
 from opsctl.lab.part import Switches
@@ -48,8 +48,9 @@ class Leak:
 class Sabotage:
     """Brings the service into the state that the switched-on faults describe."""
 
-    def __init__(self, app: App, dsn: str) -> None:
+    def __init__(self, app: App, dsn: str, redis: int) -> None:
         self._app, self._dsn = app, dsn
+        self._report = Report(redis)
         self._batch = Batch(dsn)
         self._leak = Leak(app)
         self._filler = Filler(MEMORY_LIMIT * FILLED, PAUSE)
@@ -60,6 +61,7 @@ class Sabotage:
         before, self._before = self._before, on
         self._batch.switch("db-locks" in on)
         self._filler.switch("memory-pressure" in on)
+        self._report.switch("redis-slow" in on)
         size = self._app.pool.size
         if "database-down" in on:
             self._leak.hold(0)
@@ -85,7 +87,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     create(settings["dsn"])
     app = App(settings, switches)
     app.warm()
-    switches.when_changed(Sabotage(app, settings["dsn"]))
+    switches.when_changed(Sabotage(app, settings["dsn"], settings["redis"]))
     alerts = AlertEngine(app)
     Retention(settings["dsn"])
     for work in (app.watch_lag, app.collect):

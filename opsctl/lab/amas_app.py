@@ -13,7 +13,7 @@ from typing import Any
 
 from opsctl.lab.amas_cache import Cache, CacheDown, InProcess, InRedis
 from opsctl.lab.amas_pool import Pool, PoolTimeout
-from opsctl.lab.amas_store import USERS
+from opsctl.lab.amas_store import DUE, USERS
 from opsctl.lab.journal import Journal
 from opsctl.lab.metrics import Registry, add_process_metrics
 from opsctl.lab.part import Switches
@@ -28,6 +28,7 @@ RANKING = 0.03  # seconds of ranking the words of a state
 REBUILD_SECONDS = 0.12  # of computing one state anew
 REBUILDERS = 4  # states computed at the same time
 SCORED = 8  # one of so many decisions is scored by a statement of its own
+PLANNED = 40  # one of so many counts what is due
 
 
 class App:
@@ -127,9 +128,12 @@ class App:
 
     def _write(self, decision: str, user: int, word: int, reward: float) -> None:
         ask = self.pool.ask
+        number = next(self._count)
         with self.pool.connection() as link:
-            if next(self._count) % SCORED == 0:
+            if number % SCORED == 0:
                 ask(link, "SELECT review_score(%s)", user)
+            if number % PLANNED == 0:
+                ask(link, DUE)
             ask(link, "UPDATE word_state SET repetitions = repetitions + 1 WHERE word_id = %s", word)
             time.sleep(COMPUTE)
             ask(

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from opsctl.lab.metrics import Registry
 
 USER_STATE_TTL = 300  # seconds
+REPORT_KEYS = 700_000
+FILL = "for i = ARGV[1], ARGV[2] do redis.call('SET', 'report:' .. i, '1') end"
 
 
 class CacheDown(Exception):
@@ -62,7 +64,7 @@ class InRedis:
 
         self._error = redis.RedisError
         self._client: Any = redis.Redis(
-            host="127.0.0.1", port=port, socket_timeout=1.0, socket_connect_timeout=0.5, decode_responses=True,
+            host="127.0.0.1", port=port, socket_timeout=3.0, socket_connect_timeout=0.5, decode_responses=True,
             client_name="danci-backend", retry=Retry(NoBackoff(), 0), max_connections=40,
         )  # fmt: skip
 
@@ -113,3 +115,49 @@ class Cache:
     def keep(self, user: int, state: str) -> None:
         """Store a rebuilt state. Raises CacheDown."""
         self.keeper.set(f"user_state:{user}", state, self.lifetime)
+
+
+class Report:
+    """While on, another client of the same Redis searches a large database of its own by KEYS, again and again.
+
+    Redis has one thread: everybody waits. The slow log is cleared when it ends, so that it does not speak of the past.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._on = threading.Event()
+
+    def switch(self, on: bool) -> None:
+        """Start or stop."""
+        if on and not self._on.is_set():
+            self._on = threading.Event()
+            self._on.set()
+            threading.Thread(target=self._run, args=(self._on,), daemon=True).start()
+        elif not on:
+            self._on.clear()
+
+    def _run(self, on: threading.Event) -> None:
+        import redis
+
+        client: Any = redis.Redis(host="127.0.0.1", port=self._port, db=1, client_name="danci-report")
+        while on.is_set():
+            try:
+                self._work(client, on)
+            except (redis.RedisError, OSError):
+                time.sleep(0.5)
+        try:
+            client.flushdb(asynchronous=True)
+            client.slowlog_reset()
+        except (redis.RedisError, OSError):
+            return
+
+    @staticmethod
+    def _work(client: Any, on: threading.Event) -> None:
+        for first in range(1, REPORT_KEYS, 10_000):
+            if not on.is_set():
+                return
+            client.eval(FILL, 0, first, first + 9_999)
+        while on.is_set():
+            with client.pipeline(transaction=False) as pipe:  # what arrives together is done before others get a turn
+                pipe.keys("*:2019-*").keys("*:2018-*").execute()
+            time.sleep(0.03)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import importlib.util
 import json
 import os
@@ -18,7 +17,6 @@ from typing import Any
 from opsctl.config.places import shown, state_dir
 from opsctl.errors import ConfigError, OpsctlError, Refused, TryLater, Unavailable, UsageError
 from opsctl.lab import state
-from opsctl.lab.child import PACKAGE_PARENT
 from opsctl.lab.identity import HOST, Process, end
 from opsctl.lab.state import Lab
 
@@ -60,6 +58,8 @@ def running(folder: Path) -> Lab:
 
 def ask(lab: Lab, method: str, path: str, body: dict[str, Any] | None = None, patience: float = 10.0) -> Any:
     """One command to the supervisor. Raises Unavailable, UsageError, Refused."""
+    import http.client
+
     link = http.client.HTTPConnection(HOST, lab.control, timeout=patience)
     try:
         link.request(method, path, None if body is None else json.dumps(body), {TOKEN: lab.token})
@@ -111,6 +111,8 @@ def up(folder: Path, say: Say, patience: float = UP_PATIENCE) -> Lab:
 
 
 def _start(folder: Path, say: Say, deadline: float) -> Lab:
+    from opsctl.lab.child import PACKAGE_PARENT
+
     (folder / "logs").mkdir(exist_ok=True, mode=0o700)
     environ = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
     with (folder / "logs" / "supervisor.log").open("ab") as log:

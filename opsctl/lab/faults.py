@@ -27,6 +27,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "embedding-slow", "vritti", LATENCY, "embedding-slow", "Making an embedding takes about 90 ms instead of 3 ms."
     ),
+    Fault("llm-slow", "vritti", LATENCY, "llm-slow", "The LLM provider answers each call 0.4 s late."),
     Fault(
         "traffic-spike",
         "vritti",
@@ -85,6 +86,29 @@ FAULTS: tuple[Fault, ...] = (
         "slow-statement",
         "One statement of the decision path takes 0.8 s in Postgres instead of a millisecond.",
         ("postgres",),
+    ),
+    Fault(
+        "stale-statistics",
+        "amas",
+        LATENCY,
+        "stale-statistics",
+        "12000 rows arrive that the planner's statistics do not know; a join takes 0.5 s or more instead of 5 ms.",
+        ("postgres",),
+    ),
+    Fault(
+        "redis-slow",
+        "amas",
+        LATENCY,
+        "redis-slow",
+        "Another client searches 700000 keys by KEYS, again and again; everybody waits for Redis' one thread.",
+        ("redis", "postgres"),
+    ),
+    Fault(
+        "breaker-detour",
+        "insa",
+        LATENCY,
+        "circuit-breaker-open",
+        "The agents' circuit breaker is open and their tasks go the long way round, 10.6 s each.",
     ),
     Fault(
         "cache-cold",

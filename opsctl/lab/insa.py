@@ -18,6 +18,7 @@ DEADLINE = 0.8  # seconds for one call of the order system
 FAILURES = 5  # in a row, then the breaker opens
 REST = 3.0  # seconds until an open breaker lets one trial through
 CLOSED, TRYING, OPEN = 0.0, 0.5, 1.0
+DETOUR = 10.6  # seconds by file exchange, the way round an open breaker
 CACHED = 4.0  # seconds a customer stays in the agent's cache
 CUSTOMERS = 8
 EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0)
@@ -55,8 +56,10 @@ class Breaker:
 class Agent:
     """The service with its metrics."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], switches: Switches) -> None:
         self._upstream: int = settings["provider"]
+        self._on = switches
+        self._direct = threading.Event()  # set while no task has to go the long way round
         self.breaker = Breaker()
         self._local = threading.local()
         self._cache: dict[int, float] = {}
@@ -81,6 +84,18 @@ class Agent:
         one.before.append(lambda: state.set(self.breaker.state, "orders"))
         add_process_metrics(one, settings["started"])
 
+    def change(self, on: frozenset[str]) -> None:
+        """Break or mend the agent's own database and the way round the breaker."""
+        table, broken = ("tasks", "tasks_old") if "agent-database-errors" in on else ("tasks_old", "tasks")
+        with self._database_lock:
+            known = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            if known:
+                self._database.execute(f"ALTER TABLE {table} RENAME TO {broken}")
+        if "breaker-detour" in on:
+            self._direct.clear()
+        else:
+            self._direct.set()
+
     def task(self, request: Request) -> Answer:
         """One task of an agent: success, error or timeout."""
         agent = str(request.json().get("agent", "sales"))
@@ -90,7 +105,11 @@ class Agent:
         if status == "error" and self.breaker.state == CLOSED:
             status = self._order()
             self.retries.add("success" if status == "success" else "failure")
-        self._record(status)
+        if status == "error" and "breaker-detour" in self._on:
+            self._direct.wait(DETOUR)
+            status = "success"
+        if not self._record(status):
+            status = "error"
         self.requests.add(agent, status, "normal")
         self.seconds.observe(time.perf_counter() - begun, agent)
         return Answer({"success": 200, "timeout": 504}.get(status, 503), {"status": status})
@@ -103,13 +122,18 @@ class Agent:
             self.misses.add()
             self._cache[customer] = now + CACHED
 
-    def _record(self, status: str) -> None:
+    def _record(self, status: str) -> bool:
         begun = time.perf_counter()
-        with self._database_lock:
-            self._database.execute("INSERT INTO tasks VALUES (?, ?)", (time.time(), status))
-            self._database.execute("DELETE FROM tasks WHERE at < ?", (time.time() - 60,))
+        try:
+            with self._database_lock:
+                self._database.execute("INSERT INTO tasks VALUES (?, ?)", (time.time(), status))
+                self._database.execute("DELETE FROM tasks WHERE at < ?", (time.time() - 60,))
+        except sqlite3.Error:
+            self.operations.add("insert", "error")
+            return False
         self.database_seconds.observe(time.perf_counter() - begun)
         self.operations.add("insert", "success")
+        return True
 
     def _order(self) -> str:
         if not self.breaker.allows():
@@ -134,7 +158,8 @@ class Agent:
 
 def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     """Serve tasks and metrics on ``port``."""
-    agent = Agent(settings)
+    agent = Agent(settings, switches)
+    switches.when_changed(agent.change)
     serve(
         settings["port"],
         {

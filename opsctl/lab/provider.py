@@ -10,6 +10,7 @@ from opsctl.lab.part import Switches
 from opsctl.lab.web import Answer, Request, serve
 
 MODEL_SECONDS = 0.004
+SLOW_MODEL_SECONDS = 0.4
 ORDER_SECONDS = 0.02
 HANG = 20.0  # longer than any client's deadline
 
@@ -25,14 +26,14 @@ class Outside:
         """A chat completion; 503 while the provider fails."""
         if "llm-errors" in self._on:
             return Answer(503, {"error": {"code": 503, "message": "No provider available for this model"}})
-        time.sleep(MODEL_SECONDS)
+        time.sleep(SLOW_MODEL_SECONDS if "llm-slow" in self._on else MODEL_SECONDS)
         model = request.json().get("model", "")
         usage = {"prompt_tokens": 320, "completion_tokens": 60}
         return Answer(200, {"model": model, "choices": [{"message": {"content": "ok"}}], "usage": usage})
 
     def order(self, _: Request) -> Answer:
         """An order looked up; fails or hangs with the faults of the agents."""
-        if "circuit-breaker-open" in self._on:
+        if "circuit-breaker-open" in self._on or "breaker-detour" in self._on:
             return Answer(503, {"error": "order system is down for maintenance"})
         if "timeouts" in self._on and next(self._orders) % 3 == 0:
             time.sleep(HANG)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from opsctl.lab.identity import HOST
 from opsctl.lab.part import Switches
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 SPIKE = 6.0
 MORE = 1.3
 
@@ -118,7 +118,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"]))))
         crowds.append(("amas", Crowd(one["port"], 16, 8, state_call(one["users"]))))
     if "insa" in settings:
-        crowds.append(("insa", Crowd(settings["insa"]["port"], 15, 12, agent_call)))
+        crowds.append(("insa", Crowd(settings["insa"]["port"], 15, 120, agent_call)))
 
     def change(on: frozenset[str]) -> None:
         for service, crowd in crowds:

@@ -224,8 +224,8 @@ def settings(look: Look, params: SettingsParams) -> Seen:
     at_start = abs(facts["conf_loaded_at"] - facts["started_at"]) < 5  # the load that comes with every start
     findings = (
         judged("postgres.restart-pending", bool(pending), says, measured=len(pending), unit="count"),
-        judged("postgres.restarted", up <= recent, f"Postgres has been up for {format_duration(round(up))}", measured=up,
-               threshold=recent, unit="s", parameter="within"),
+        judged("postgres.restarted", up <= recent, f"Postgres has been up for {format_duration(round(up))}",
+               measured=up, threshold=recent, unit="s", parameter="within"),
         judged("postgres.settings-loaded", loaded <= recent and not at_start,
                f"configuration read {format_duration(round(loaded))} ago" + (", at the start" if at_start else ""),
                measured=loaded, threshold=recent, unit="s", parameter="within"),

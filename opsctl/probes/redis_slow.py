@@ -68,8 +68,8 @@ def slowlog(look: Look, params: SlowlogParams) -> Seen:
     if slow:
         worst = slow[0]
         says = (
-            f"{len(slow)} command{'s' if len(slow) > 1 else ''} of {format_quantity(above, 's')} or more in the last {window}, the longest "
-            f"{_command(worst)} with {format_quantity(worst.seconds, 's')}"
+            f"{len(slow)} command{'s' if len(slow) > 1 else ''} of {format_quantity(above, 's')} or more in the last "
+            f"{window}, the longest {_command(worst)} with {format_quantity(worst.seconds, 's')}"
         )
     else:
         says = f"no command of {format_quantity(above, 's')} or more in the last {window}"

@@ -28,15 +28,8 @@ def told(items: Iterable[Unknown]) -> dict[str, str]:
         more = len({item.says for item in group}) - 1
         fared = f"; {more} more question{'s' if more > 1 else ''} there fared alike" if more else ""
         for item in group:
-            sentences.setdefault(item.says, f"{_named(group[0])}{_where(group[0])}{fared}")
+            sentences.setdefault(item.says, f"{_told(group[0])}{fared}")
     return sentences
-
-
-def _named(item: Unknown) -> str:
-    """Its words; a bare address does not tell which system it is."""
-    system, says = item.probe.partition(".")[0], item.says.rstrip(".")
-    known = system in ("", "signal", "http", "log") or system in f"{says} {item.address}".lower()
-    return says if known else f"{system}: {says}"
 
 
 def absent(items: Iterable[Unknown]) -> list[str]:
@@ -55,12 +48,13 @@ def place(source: str) -> str:
     return source.replace("http://", "").replace("https://", "")
 
 
-def _where(item: Unknown) -> str:
-    address = place(item.address)
-    named = address and address in item.says
-    by = f"from {item.setting}" if item.setting and item.setting not in item.says else ""
-    kind, _, rest = address.rpartition(" ")
-    if rest and rest in item.says:  # only the kind of the system is missing
-        address = kind
-    where = " ".join(part for part in ("" if named else address, by) if part)
-    return f"  ({where})" if where else ""
+def _told(item: Unknown) -> str:
+    """Its words with what they leave out: the system, its address, the setting that chose it."""
+    says, address = item.says.rstrip("."), place(item.address)
+    if address.rpartition(" ")[2] in says:
+        address = ""
+    system = item.probe.partition(".")[0]
+    known = system in ("", "signal", "http", "log") or system in f"{says} {address}".lower()
+    by = f"from {item.setting}" if item.setting and item.setting not in says else ""
+    where = " ".join(filter(None, (address, by)))
+    return f"{'' if known else f'{system}: '}{says}{f'  ({where})' if where else ''}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from opsctl.config.index import entry, part, stamp
+from opsctl.errors import ConfigError
 from opsctl.runbooks.find import find
 
 
@@ -62,7 +63,6 @@ def _title(path: Path) -> str:
     if known is not None:
         return str(known["title"])
     from opsctl.config.yamlfile import read_struct
-    from opsctl.errors import ConfigError
     from opsctl.runbooks.model import Runbook
 
     try:
@@ -96,12 +96,16 @@ def _runbook(path: Path) -> dict[str, Any]:
 
 def _services(folder: Path) -> dict[str, Any]:
     from opsctl.services.find import list_profiles
-    from opsctl.services.load import read_checked
+    from opsctl.services.lint import lint_file
+    from opsctl.services.load import load_file
     from opsctl.services.words import runbooks_of
 
     found = {}
     for name, path in list_profiles([folder]).items():
-        profile = read_checked(path)
+        profile = load_file(path)
+        for problem in lint_file(path):
+            if problem.level == "error":
+                raise ConfigError(problem.says, place=problem.place)
         found[name] = {
             "stamp": stamp(path),
             "title": profile.title,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from opsctl.config import index
 from opsctl.config.faults import dotted
 from opsctl.config.places import shown
 from opsctl.config.yamlfile import check, load_document
@@ -12,7 +13,7 @@ from opsctl.errors import ConfigError
 from opsctl.model import Struct
 from opsctl.nearest import unknown_name
 from opsctl.services.advice import advice, assumptions
-from opsctl.services.checks import Fault, faults
+from opsctl.services.checks import Fault
 from opsctl.services.find import list_profiles
 from opsctl.services.load import WHAT
 from opsctl.services.model import Profile
@@ -57,7 +58,10 @@ def lint_file(path: Path, runbooks: Collection[str] = ()) -> list[Problem]:
         found = [Fault("error", f.path, ": ".join(filter(None, (dotted(f.path), f.says)))) for f in typed]
         found = found or [Fault("error", (), str(error))]
     else:
-        found = list(_semantic(profile, service, runbooks))
+        found = [] if index.checked(path) else list(_errors(profile, service))
+        if not any(fault.level == "error" for fault in found):
+            found += advice(profile, runbooks)
+        found += assumptions(profile)
     problems = [
         (
             document.line(f.path),
@@ -68,9 +72,9 @@ def lint_file(path: Path, runbooks: Collection[str] = ()) -> list[Problem]:
     return [problem for _, problem in sorted(problems, key=lambda pair: pair[0])]
 
 
-def _semantic(profile: Profile, stem: str, runbooks: Collection[str]) -> Iterator[Fault]:
+def _errors(profile: Profile, stem: str) -> Iterator[Fault]:
+    from opsctl.services.checks import faults
     from opsctl.signals.promql import check_signal
-    from opsctl.signals.shape import problems
 
     if profile.service != stem:
         yield Fault(
@@ -80,10 +84,8 @@ def _semantic(profile: Profile, stem: str, runbooks: Collection[str]) -> Iterato
         )
     wrong = list(faults(profile))
     yield from wrong
+    faulty = {fault.path[1] for fault in wrong if len(fault.path) > 1 and fault.path[0] == "signals"}
     for name, signal in profile.signals.items():
-        if signal.promql is None and not problems(signal):
+        if signal.promql is None and name not in faulty:
             for says in check_signal(signal):
                 yield Fault("error", ("signals", name), f"signal {name}: the compiled PromQL does not parse: {says}")
-    if not wrong:
-        yield from advice(profile, runbooks)
-    yield from assumptions(profile)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from opsctl.config.index import entry
+from opsctl.config import index
 from opsctl.config.yamlfile import load_yaml, read_struct
 from opsctl.errors import ConfigError
 from opsctl.nearest import unknown_name
@@ -31,21 +31,14 @@ def load_profile(name: str, dirs: Sequence[Path]) -> Profile:
 
 
 def load_file(path: Path) -> Profile:
-    """Read one profile, as ``read_checked``. A built-in one was checked when the index was made, as long as it is the
-    same; that is most of the work.
-    """
-    if entry("services", path) is not None:
-        return read_struct(path, Profile, what=WHAT)
-    return read_checked(path)
-
-
-def read_checked(path: Path) -> Profile:
     """Read one profile; what would mislead a diagnosis (a signal that does not exist, PromQL that does not parse) is
     refused here, not found out during an incident. Raises ConfigError with file and line.
     """
+    profile = read_struct(path, Profile, what=WHAT)
+    if index.checked(path):
+        return profile
     from opsctl.services.checks import faults
 
-    profile = read_struct(path, Profile, what=WHAT)
     wrong = next((fault for fault in faults(profile) if fault.level == "error"), None)
     if profile.service != path.stem:
         raise ConfigError(

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from itertools import repeat
 
-_QUOTED = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+# Groups are not repeated possessively: Python 3.11.2, which Debian 12 has, then matches what it should not.
+_QUOTED = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"'
 _NAME = rb"[a-zA-Z_][a-zA-Z0-9_]*+"
-_ALL_LABELS = re.compile(rb"[ \t]*+(?:" + _NAME + rb"[ \t]*+=[ \t]*+" + _QUOTED + rb"[ \t]*+(?:,[ \t]*+|\Z))*+")
-_ONE_LABEL = re.compile(rb"(" + _NAME + rb')[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"')
+_ALL_LABELS = re.compile(rb"[ \t]*+(?:" + _NAME + rb"[ \t]*+=[ \t]*+" + _QUOTED + rb"[ \t]*+(?:,[ \t]*+|\Z))*")
+_ONE_LABEL = re.compile(rb"(" + _NAME + rb')[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*)"')
 # Labels and what follows them. The exact form steps over quoted values, so that an exemplar's labels stay apart.
 _SHORT = rb"(?:[ \t]*+\{([^\n]*)\}|(?=[ \t]))[ \t]*+([^\n]*+)"
-_EXACT = rb'(?:[ \t]*+\{([^"\n}]*+(?:' + _QUOTED + rb'[^"\n}]*+)*+)\}|(?=[ \t]))[ \t]*+([^\n]*+)'
+_EXACT = rb'(?:[ \t]*+\{([^"\n}]*+(?:' + _QUOTED + rb'[^"\n}]*+)*)\}|(?=[ \t]))[ \t]*+([^\n]*+)'
 _PIECE = 2**18
 _ESCAPED = re.compile(r"\\(.)")
 _TYPE = re.compile(rb"\n#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)")

@@ -6,6 +6,7 @@ few samples (d), rate before quantile (e), the two spellings of a bucket edge (i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -200,6 +201,7 @@ def range_text(seconds: float) -> str:
     return next(f"{whole // size}{unit}" for unit, size in _STEPS if whole % size == 0)
 
 
+@functools.cache  # the questions beside signals of one metric are the same
 def check_promql(expr: str) -> str | None:
     """What is wrong with a PromQL expression, in one sentence, or None. For profiles, runbooks and rules."""
     import promql_parser
@@ -215,10 +217,10 @@ def check_promql(expr: str) -> str | None:
 
 def check_signal(signal: Signal) -> list[str]:
     """Everything wrong with a signal, its compiled PromQL parsed; [] when both evaluators can take it."""
-    wrong = problems(signal)
-    if wrong:
-        return wrong
-    compiled = compile_signal(signal)
+    try:
+        compiled = compile_signal(signal)
+    except ValueError:
+        return problems(signal)
     whole = check_promql(compiled.guarded)
     texts = {compiled.expr, compiled.counts, compiled.newest, compiled.presence, compiled.part, ""} - {compiled.guarded}
     if whole is None:  # parsing is the most of a lint: what stands in it, in parentheses, was parsed with it

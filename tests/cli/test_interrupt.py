@@ -7,6 +7,12 @@ import sys
 import time
 
 
+
+def _heed_interrupts():
+    """A test run in the background ignores SIGINT, and its children would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_while_a_server_hangs(tmp_path):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -18,6 +24,7 @@ def test_ctrl_c_while_a_server_hangs(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
+            preexec_fn=_heed_interrupts,
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )
         silent.settimeout(30)

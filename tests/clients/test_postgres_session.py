@@ -75,7 +75,7 @@ def test_even_a_superusers_session_cannot_write(postgres: Postgres, statement: s
 
 def test_the_client_offers_no_way_to_send_sql() -> None:
     offered = {name for name in dir(PostgresReader) if not name.startswith("_")}
-    assert offered == {"address", "close", "is_open", "open", "preflight", "rows"}
+    assert offered == {"address", "close", "is_open", "notes", "open", "preflight", "rows"}
 
 
 @pytest.mark.parametrize("name", ["SELECT 1", "get_waits; DROP TABLE x", "../../etc/passwd", "do_terminate_backend"])
