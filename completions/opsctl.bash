@@ -208,8 +208,8 @@ _opsctl_arguments() {
         'service/lint') kind=service ;;
         'context/use') kind=context ;;
         'context/show') kind=context ;;
-        'lab/break') words='kyrodb-slow embedding-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
-        'lab/heal') words='kyrodb-slow embedding-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
+        'lab/break') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow breaker-detour cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open agent-database-errors database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
+        'lab/heal') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow breaker-detour cache-cold validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors timeouts circuit-breaker-open agent-database-errors database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down' ;;
     esac
 }
 

@@ -6,15 +6,18 @@ import sys
 def main() -> None:
     """Entry point of the ``opsctl`` script."""
     argv = sys.argv[1:]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: the next socket must not take its place
+            setattr(sys, name, open("/dev/null", "w"))  # noqa: SIM115, PTH123 - for the rest of the process
     if argv == ["--version"]:
         from opsctl import __version__
 
-        sys.stdout.write(f"opsctl {__version__}\n")
+        _say(f"opsctl {__version__}\n")
         return
     if argv in ([], ["--help"], ["-h"]):
         help_text = _help()
         if help_text is not None:
-            sys.stdout.write(help_text)
+            _say(help_text)
             if not argv:
                 sys.exit(64)
             return
@@ -24,6 +27,16 @@ def main() -> None:
     from opsctl.cli.run import main as run
 
     run()
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:  # the reader went away, or the disk is full
+        from opsctl.cli.run import leave
+
+        leave(0 if isinstance(error, BrokenPipeError) else 73)
 
 
 def _help() -> str | None:

@@ -14,11 +14,11 @@ from opsctl.errors import UsageError
 _UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile("".join(rf"(?:({_NUMBER}){unit}(?![a-z]))?" for unit in _UNITS))
-_TIME = re.compile(
+_TIME = (  # this and the next are compiled when a time is read, which most commands never do
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ](?P<clock>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?) ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2}|UTC)?)?"
 )
-_CLOCK = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))? ?(?:[Zz]|UTC)?")
+_CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))? ?(?:[Zz]|UTC)?"
 LONGEST = 64  # characters; nothing meant as a duration, time or quantity is longer
 
 # Spellings of a unit -> its base unit and how many of it one is. Compound durations are tried first.
@@ -105,9 +105,9 @@ def parse_time(text: str, now: float) -> float:
             raise BadValue(f"{_shown(text)} is not a unix time in seconds", remedy="Divide milliseconds by 1000.")
         return seconds
     try:
-        if clock := _CLOCK.fullmatch(plain):
+        if clock := re.fullmatch(_CLOCK, plain):
             return _last_clock(now, int(clock[1]), int(clock[2]), int(clock[3] or 0))
-        if found := _TIME.fullmatch(plain):
+        if found := re.fullmatch(_TIME, plain):
             zone = (found["zone"] or "Z").upper().replace("UTC", "Z")
             return datetime.fromisoformat(f"{found['day']}T{_micro(found['clock'] or '00:00')}{zone}").timestamp()
     except (ValueError, OverflowError):

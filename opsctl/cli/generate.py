@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from opsctl.cli.output import note
+from opsctl.errors import ConfigError
+
 
 def files(root: Path) -> Mapping[Path, str]:
     """Path -> content of every generated file of the repository at ``root``."""
@@ -53,14 +56,22 @@ def stale(root: Path) -> list[Path]:
 
 def main(argv: list[str]) -> int:
     """Write the files, or with ``--check`` only say which differ (exit 1)."""
-    from opsctl.cli.output import note
-
     root = Path(__file__).resolve().parents[2]
-    if "--check" in argv:
-        differing = stale(root)
-        for path in differing:
-            note(f"{path.relative_to(root)} is not what `make docs` would write")
-        return 1 if differing else 0
+    try:
+        return _check(root) if "--check" in argv else _write(root)
+    except ConfigError as error:  # a built-in file with a mistake has no place in the index
+        note(error.sentence())
+        return error.code
+
+
+def _check(root: Path) -> int:
+    differing = stale(root)
+    for path in differing:
+        note(f"{path.relative_to(root)} is not what `make docs` would write")
+    return 1 if differing else 0
+
+
+def _write(root: Path) -> int:
     for path, content in files(root).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != content:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from opsctl.cli.result import Result
+from opsctl.errors import CannotWrite
 
 
 def show(result: Result) -> None:
@@ -16,8 +19,9 @@ def show(result: Result) -> None:
         import msgspec
 
         body = msgspec.json.format(msgspec.json.encode(result.data), indent=2)
-        sys.stdout.buffer.write(body + b"\n")
-        sys.stdout.flush()
+        with _written():
+            sys.stdout.buffer.write(body + b"\n")
+            sys.stdout.flush()
         return
     text = result.text
     if not isinstance(text, str):
@@ -34,8 +38,20 @@ def write(text: str) -> None:
     if not text.endswith("\n"):
         text += "\n"
     encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    with _written():
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """Raises CannotWrite when the result does not reach its reader; one that went away wants none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotWrite(f"the result could not be written: {error.strerror}") from None
 
 
 def note(text: str) -> None:
@@ -44,8 +60,9 @@ def note(text: str) -> None:
 
     encoding = sys.stderr.encoding or "ascii"
     line = printable(text).encode(encoding, "replace").decode(encoding)
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # there is nobody left to tell
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def error(text: str) -> None:

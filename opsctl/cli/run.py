@@ -111,7 +111,7 @@ def leave(code: int) -> None:
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:  # what could not be said was told already, or its reader went away
             output.broken_pipe()
     atexit._run_exitfuncs()
     os._exit(code)

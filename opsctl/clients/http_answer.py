@@ -45,6 +45,11 @@ class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
+    def wants_tls(self) -> bool:
+        """Whether a TLS port was spoken to in plain HTTP."""
+        return self.status == 400 and _PLAIN_ON_TLS.search(self.body[:2048]) is not None
+
+    @property
     def is_html(self) -> bool:
         """Whether a page for people came: a login page, a proxy's error, the wrong server."""
         return "html" in self.content_type or self.body[:200].lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
@@ -96,7 +101,7 @@ def failure(answer: HttpAnswer, *, setting: str = "") -> CouldNotLook:
     """The failure that a status outside the accepted ones means."""
     status = answer.status
     where = f"HTTP {status} from {answer.url}"
-    if status == 400 and _PLAIN_ON_TLS.search(answer.body[:2048]):
+    if answer.wants_tls:
         return CouldNotLook(
             "tls",
             f"{answer.url} is a TLS port that was spoken to in plain HTTP; its address must begin with https://",

@@ -41,6 +41,10 @@ def status_of(answer: HttpAnswer) -> Status | None:
 
 def failure(asked: Asked, answer: HttpAnswer) -> CouldNotLook:
     """Why ``asked`` was not answered."""
+    if answer.wants_tls:
+        return CouldNotLook(
+            "tls", "the cluster's server is a TLS port spoken to in plain HTTP; its address must begin with https://"
+        )
     status = status_of(answer)
     words = redact(printable(status.message))[:300] if status else first_words(answer.body)
     if status is None and answer.is_html:

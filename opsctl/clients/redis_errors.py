@@ -45,7 +45,8 @@ def is_closed(error: Exception) -> bool:
 def failure(error: Exception, what: str, words: str, *, user: str, address: str, setting: str) -> CouldNotLook:
     """The typed failure of ``what`` (a command or ``connect``). ``words``: what the server greeted us with instead."""
     kind = type(error).__name__
-    own = redact(" ".join(printable(str(error)).split()))[:160].rstrip(".")
+    own = redact(" ".join(printable(str(error)).split()))
+    own = re.sub(r"^Error -?\d+ connecting to \S+ ", "", own)[:160].rstrip(".")  # the address is in our sentence
     whole = f"{own} {words}"
 
     def typed(reason: Reason, says: str) -> CouldNotLook:

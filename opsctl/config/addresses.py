@@ -7,20 +7,21 @@ from urllib.parse import quote, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 _KEYS = r"(?:ssl)?password|[a-z_-]*(?:token|api_?key|secret)"
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*):[^\s@]+@")  # user:password@ in a URL
-_QUERY = re.compile(rf"(?i)([?&](?:{_KEYS})=)[^&\s#]+")
-_LIBPQ = re.compile(r"(?i)((?:^|\s)(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s']\S*)")
+# Patterns are compiled when an address is looked at: without a configuration file there is none.
+_USERINFO = r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*):[^\s@]+@"  # user:password@ in a URL
+_QUERY = rf"(?i)([?&](?:{_KEYS})=)[^&\s#]+"
+_LIBPQ = r"(?i)((?:^|\s)(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s']\S*)"
 
 
 def holds_password(text: str) -> bool:
     """Whether an address (URL or libpq string) holds a password or token."""
-    return any(pattern.search(text) for pattern in (_USERINFO, _QUERY, _LIBPQ))
+    return any(re.search(pattern, text) for pattern in (_USERINFO, _QUERY, _LIBPQ))
 
 
 def without_password(text: str) -> str:
     """An address as it may be shown."""
-    text = _USERINFO.sub(lambda found: found[1] if found[1].endswith("://") else f"{found[1]}@", text)
-    return _LIBPQ.sub(r"\1…", _QUERY.sub(r"\1…", text))
+    text = re.sub(_USERINFO, lambda found: found[1] if found[1].endswith("://") else f"{found[1]}@", text)
+    return re.sub(_LIBPQ, r"\1…", re.sub(_QUERY, r"\1…", text))
 
 
 def with_password(url: str, password: str) -> str:

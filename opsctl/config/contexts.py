@@ -23,9 +23,7 @@ from opsctl.errors import CannotWrite, ConfigError, UsageError
 from opsctl.nearest import suggestion, unknown_name
 
 FILE = "opsctl.yaml"
-_LINE = re.compile(
-    r"""( *["']?current-context["']?\s*:)[ \t]*(?:"[^"]*"|'[^']*'|[^#\s]*)([ \t]+\#.*?|[ \t]*)(\r?\n?)"""
-)
+_LINE = r"""( *["']?current-context["']?\s*:)[ \t]*(?:"[^"]*"|'[^']*'|[^#\s]*)([ \t]+\#.*?|[ \t]*)(\r?\n?)"""
 
 
 class Config(NamedTuple):
@@ -146,7 +144,7 @@ def edited(text: str, name: str, path: Path) -> str:
         new = f"{text[:at]}current-context: {value}{newline}{text[at:]}"
     else:
         rows = text.splitlines(keepends=True)
-        found = _LINE.fullmatch(rows[line - 1])
+        found = re.fullmatch(_LINE, rows[line - 1])
         rows[line - 1] = f"{found[1]} {value}{found[2]}{found[3]}" if found else rows[line - 1]
         new = "".join(rows)
     wanted = {**(before.data or {}), "current-context": name}

@@ -35,7 +35,7 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One system's address. ``setting`` says who chose it: ``env PROMETHEUS_URL``, ``opsctl.yaml:12``, ``profile vritti``.
+    """One system's address. ``setting``: who chose it (``env REDIS_URL``, ``opsctl.yaml:12``, ``profile vritti``).
 
     ``url`` is a URL for HTTP systems and Redis, a libpq connection string or URL for Postgres ("" = libpq's own
     PG* environment), ``host:port`` for KyroDB gRPC, a kubeconfig path ("" = default) for Kubernetes.

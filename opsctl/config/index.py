@@ -34,16 +34,16 @@ def entry(kind: Literal["runbooks", "services"], path: Path) -> Mapping[str, Any
         return None
     try:
         return found if stamp(path) == found["stamp"] else None
-    except OSError:
+    except (OSError, KeyError, TypeError):
         return None
 
 
-def checked(path: Path) -> bool:
-    """Whether a built-in service has no errors for certain, because it had none when this package was built.
+def checked(kind: Literal["runbooks", "services"], path: Path) -> bool:
+    """Whether a built-in file has no errors for certain, because it had none when this package was built.
 
     Never so in a checkout, where rules and files change apart.
     """
-    return built_in().parent == PACKAGE and entry("services", path) is not None
+    return built_in().parent == PACKAGE and entry(kind, path) is not None
 
 
 def stamp(path: Path) -> list[int]:

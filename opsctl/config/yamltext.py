@@ -17,11 +17,10 @@ NODES = 100_000  # values after aliases are written out
 Path = tuple[str | int, ...]
 
 _NUMERIC = frozenset("0123456789+-.")
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,299})")  # 0600 and 0170… stay text: nobody agrees on what they are
-_BASED = re.compile(r"0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}")
-_FLOAT = re.compile(
-    r"[-+]?(?:(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)"
-)
+# Patterns are compiled when a file is read: most are in the cache.
+_INT = r"[-+]?(?:0|[1-9][0-9]{0,299})"  # 0600 and 0170… stay text: nobody agrees on what they are
+_BASED = r"0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}"
+_FLOAT = r"[-+]?(?:(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)"
 _INFINITE = float("inf")
 _WORDS: dict[str, Any] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -173,11 +172,11 @@ class _Reader:
             return _WORDS[text]
         if text[0] not in _NUMERIC:
             return text
-        if _INT.fullmatch(text):
+        if re.fullmatch(_INT, text):
             return int(text)
-        if _BASED.fullmatch(text):
+        if re.fullmatch(_BASED, text):
             return int(text, 0)
-        if _FLOAT.fullmatch(text) and (number := float(text)) not in (_INFINITE, -_INFINITE):
+        if re.fullmatch(_FLOAT, text) and (number := float(text)) not in (_INFINITE, -_INFINITE):
             return number
         return text
 

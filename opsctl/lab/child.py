@@ -21,6 +21,12 @@ READY = 30.0
 OBEY = 25.0
 
 
+def environ() -> dict[str, str]:
+    """The environment of our own Python processes: they find this very package, and nothing in the working folder."""
+    path = os.pathsep.join([str(PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", "GRPC_VERBOSITY": "NONE"}
+
+
 class Child:
     """One simulated part in a process of its own; it ends when we do, for its stdin is ours."""
 
@@ -32,8 +38,6 @@ class Child:
 
     def start(self, on: frozenset[str]) -> tuple[Process, dict[str, Any]]:
         """Start with these switched on; returns its identity and what it says of itself. Raises NotStarted."""
-        environ = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
-        environ["GRPC_VERBOSITY"] = "NONE"
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "opsctl.lab.part", self.name],
@@ -42,7 +46,7 @@ class Child:
                 stderr=log,
                 text=True,
                 cwd="/",
-                env=environ,
+                env=environ(),
             )
         self._answers = queue.Queue()
         threading.Thread(target=self._read, args=(self._child, self._answers), daemon=True).start()

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
@@ -111,10 +110,9 @@ def up(folder: Path, say: Say, patience: float = UP_PATIENCE) -> Lab:
 
 
 def _start(folder: Path, say: Say, deadline: float) -> Lab:
-    from opsctl.lab.child import PACKAGE_PARENT
+    from opsctl.lab.child import environ
 
     (folder / "logs").mkdir(exist_ok=True, mode=0o700)
-    environ = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
     with (folder / "logs" / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "opsctl.lab.supervisor", str(folder)],
@@ -122,7 +120,7 @@ def _start(folder: Path, say: Say, deadline: float) -> Lab:
             stdout=log,
             stderr=log,
             cwd="/",
-            env=environ,
+            env=environ(),
             start_new_session=True,  # it outlives the terminal and its Ctrl-C
         )
     told: set[str] = set()

@@ -161,6 +161,13 @@ FAULTS: tuple[Fault, ...] = (
         "circuit-breaker-open",
         "The agents' upstream fails, the circuit breaker opens and its half-open trials fail.",
     ),
+    Fault(
+        "agent-database-errors",
+        "insa",
+        ERRORS,
+        "database-errors",
+        "The agents' own database has lost a table: each task fails when it is recorded.",
+    ),
     Fault("database-down", "amas", ERRORS, "database-unreachable", "Postgres is really stopped.", ("postgres",)),
     Fault(
         "pool-timeouts",

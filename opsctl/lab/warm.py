@@ -47,7 +47,9 @@ def wait_gone(lab: Lab, say: Callable[[str], None]) -> None:
     deadline = time.monotonic() + 90.0 - SECONDS
     calm = 0
     while calm < 4 and time.monotonic() < deadline:
-        calm = calm + 1 if all(_drained(part) for part in lab.parts if part.name in METRICS) else 0
+        calm = (
+            calm + 1 if all(_drained(part) for part in lab.parts if part.name in METRICS and part.state == "up") else 0
+        )
         time.sleep(0.5)
     time.sleep(SECONDS)
 

@@ -19,7 +19,8 @@ _MARK = {"confirmed": "confirmed", "possible": "possible", "refuted": "refuted",
 def render(report: Report, style: Style) -> str:
     """The whole report; ends with a newline."""
     sentences = unseen.told(report.unknown)
-    told: set[str] = set()  # those that stand under a cause
+    # Those that stand elsewhere already: in a note, or (added by _causes) under a cause.
+    told = {text for says, text in sentences.items() if any(says.rstrip(".") in note for note in report.notes)}
     causes = _causes(report, sentences, told, style)
     parts = [
         _head(report, style),

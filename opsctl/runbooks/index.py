@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsctl.config.index import entry, part, stamp
 from opsctl.errors import ConfigError
 from opsctl.runbooks.find import find
+
+if TYPE_CHECKING:
+    from opsctl.runbooks.lint import Problem
+    from opsctl.services.lint import Problem as ServiceProblem
 
 
 class Option(NamedTuple):
@@ -79,37 +83,39 @@ def build(folder: Path) -> str:
     from opsctl.probes.registry import all_probes
 
     index: dict[str, Mapping[str, Any]] = {
-        "runbooks": {name: _runbook(path) for name, path in find([folder]).items()},
+        "runbooks": dict(_runbooks(folder)),
         "services": dict(_services(folder)),
         "probes": {id: probe.asks for id, probe in all_probes().items()},
     }
     return json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _runbook(path: Path) -> dict[str, Any]:
+def _runbooks(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    from opsctl.runbooks.lint import lint
     from opsctl.runbooks.load import load_file
 
-    book = load_file(path).runbook
-    options = [Option(p.name, p.help, p.type, p.default)._asdict() for p in book.parameters]
-    return {"stamp": stamp(path), "title": book.title, "meaning": book.meaning, "parameters": options}
+    files = find([folder])
+    for name, path in files.items():
+        loaded = load_file(path)
+        _refuse(lint(loaded, files))
+        book = loaded.runbook
+        options = [Option(p.name, p.help, p.type, p.default)._asdict() for p in book.parameters]
+        yield name, {"stamp": stamp(path), "title": book.title, "meaning": book.meaning, "parameters": options}
 
 
-def _services(folder: Path) -> dict[str, Any]:
+def _refuse(problems: Iterable[Problem | ServiceProblem]) -> None:
+    for problem in problems:
+        raise ConfigError(problem.says, place=problem.place)
+
+
+def _services(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     from opsctl.services.find import list_profiles
     from opsctl.services.lint import lint_file
     from opsctl.services.load import load_file
     from opsctl.services.words import runbooks_of
 
-    found = {}
     for name, path in list_profiles([folder]).items():
         profile = load_file(path)
-        for problem in lint_file(path):
-            if problem.level == "error":
-                raise ConfigError(problem.says, place=problem.place)
-        found[name] = {
-            "stamp": stamp(path),
-            "title": profile.title,
-            "runbooks": list(runbooks_of(profile)),
-            "endpoints": list(profile.endpoints),
-        }
-    return found
+        _refuse(problem for problem in lint_file(path) if problem.level == "error")
+        about = {"title": profile.title, "runbooks": list(runbooks_of(profile)), "endpoints": list(profile.endpoints)}
+        yield name, {"stamp": stamp(path), **about}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from opsctl.config import index
 from opsctl.errors import ConfigError, UsageError
 from opsctl.model import Struct
 from opsctl.probes import registry
 from opsctl.runbooks.find import find
 from opsctl.runbooks.load import Loaded, bind, load_file, parameters_of
-from opsctl.runbooks.model import CauseSpec, OkFinding, ProbeUse
+from opsctl.runbooks.model import CauseSpec, OkFinding, ProbeUse, Runbook
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -43,6 +44,25 @@ def lint_all(dirs: Sequence[Path], names: Sequence[str] = ()) -> list[Problem]:
 def lint(loaded: Loaded, names: Iterable[str]) -> list[Problem]:
     """Problems of one runbook; ``names``: the runbooks that exist."""
     place = str(loaded.path)
+    inside = [] if index.checked("runbooks", loaded.path) else _inside(loaded.runbook, place)
+    return [*inside, *_outside(loaded.runbook, names, place)]
+
+
+def _outside(runbook: Runbook, names: Iterable[str], place: str) -> Iterator[Problem]:
+    """The runbooks that this one names must exist."""
+    for cause in runbook.causes:
+        for other in cause.try_:
+            if other not in names:
+                says = f"cause {cause.cause}: there is no runbook {other!r} to try{_near(other, names)}"
+                yield Problem(level="error", place=place, says=says)
+    for other in runbook.see_also:
+        if other not in names:
+            says = f"see_also: there is no runbook {other!r}{_near(other, names)}"
+            yield Problem(level="error", place=place, says=says)
+
+
+def _inside(runbook: Runbook, place: str) -> list[Problem]:
+    """What is wrong with the runbook itself, whatever else there is."""
     found: list[Problem] = []
 
     def error(says: str) -> None:
@@ -51,7 +71,6 @@ def lint(loaded: Loaded, names: Iterable[str]) -> list[Problem]:
     def warning(says: str) -> None:
         found.append(Problem(level="warning", place=place, says=says))
 
-    runbook = loaded.runbook
     try:
         defaults = parameters_of(runbook, {})
     except UsageError as bad:
@@ -92,12 +111,6 @@ def lint(loaded: Loaded, names: Iterable[str]) -> list[Problem]:
         for id in _ids(cause):
             if id not in emitted:
                 error(f"cause {cause.cause}: no probe here emits {id!r}{_near(id, emitted)}")
-        for other in cause.try_:
-            if other not in names:
-                error(f"cause {cause.cause}: there is no runbook {other!r} to try{_near(other, names)}")
-    for other in runbook.see_also:
-        if other not in names:
-            error(f"see_also: there is no runbook {other!r}{_near(other, names)}")
     needed = {id for cause in runbook.causes for id in _ids(cause)}
     for id in emitted:
         if id.startswith("local.") and id not in needed:

@@ -58,7 +58,7 @@ def lint_file(path: Path, runbooks: Collection[str] = ()) -> list[Problem]:
         found = [Fault("error", f.path, ": ".join(filter(None, (dotted(f.path), f.says)))) for f in typed]
         found = found or [Fault("error", (), str(error))]
     else:
-        found = [] if index.checked(path) else list(_errors(profile, service))
+        found = [] if index.checked("services", path) else list(_errors(profile, service))
         if not any(fault.level == "error" for fault in found):
             found += advice(profile, runbooks)
         found += assumptions(profile)

@@ -35,7 +35,7 @@ def load_file(path: Path) -> Profile:
     refused here, not found out during an incident. Raises ConfigError with file and line.
     """
     profile = read_struct(path, Profile, what=WHAT)
-    if index.checked(path):
+    if index.checked("services", path):
         return profile
     from opsctl.services.checks import faults
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.acceptance.session import Session, confirmed, top
@@ -69,7 +71,10 @@ def test_postgres_unreachable_makes_that_part_unknown_and_leaves_the_rest(sessio
 
 
 def test_all_sources_gone_is_unknown_never_healthy(session):
+    kept = session.folder / "opsctl.yaml"
+    shutil.copy(session.environ["OPSCTL_CONFIG"], kept)
     session.lab_down()
+    session.environ["OPSCTL_CONFIG"] = str(kept)
     code, report = session.diagnose("high-latency", "vritti")
     assert (code, report["verdict"]) == (3, "unknown")
     assert confirmed(report) == []

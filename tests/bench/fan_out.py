@@ -42,7 +42,13 @@ def rows(opsctl: Path, env: dict[str, str], empty: Path) -> Iterator[Row]:
             peaks.append(whole.peak)
             if not tools:
                 scripts.append(run(by_hand, env, empty).wall)
-        yield Row(what, statistics.median(factors), 1.6, "x", f"slowest probe {slowest:.2f} s{missing}")
+        yield Row(
+            what,
+            statistics.median(factors),
+            1.6,
+            "x",
+            f"slowest probe {slowest:.2f} s, its driver's import in it{missing}",
+        )
         yield Row("  the whole diagnosis", statistics.median(walls), None, "s")
         hand = statistics.median(scripts) if scripts else None
         lacks = f"no {', '.join(tools)} on this machine" if tools else ""

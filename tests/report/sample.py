@@ -45,7 +45,9 @@ def critical(**more) -> Report:
                 probe="signal.share",
                 evidence=("e2",),
             ),
-            Finding(id="postgres.lock-wait", state="unknown", says="connection refused", reason="refused"),
+            Finding(
+                id="postgres.lock-wait", state="unknown", says="connection refused at 127.0.0.1:5432", reason="refused"
+            ),
         ),
         "causes": (
             CauseResult(

@@ -1,5 +1,6 @@
 """The text report: verdict first, number, causes with evidence, what could not be seen, changes, next."""
 
+from opsctl.model import CauseResult, Finding, Unknown
 from opsctl.report.as_text import render
 from opsctl.report.style import Style
 from tests.report.sample import critical
@@ -15,13 +16,10 @@ Likely causes                                                            checks
       KyroDB takes 118 ms of the mean request's 131 ms (90 %)  [prometheus
         127.0.0.1:9090]
  ?  Statements wait for locks that another session holds   not measured  0 of 1
-      connection refused
+      postgres: connection refused at 127.0.0.1:5432  (from env DATABASE_URL)
  -  refuted: traffic-spike
 
-Could not look at
-    connection refused at 127.0.0.1:5432  (from env DATABASE_URL)
-
-What changed before 03:00 UTC
+What changed (nearest to 03:00 UTC first)
     03:00 UTC  Deployment api: image 1.14.2 -> 1.14.3
 
 Note  TLS verification is off for prometheus (opsctl.yaml:7)
@@ -69,3 +67,55 @@ def test_healthy_says_so_in_one_line():
         measured=None,
     )
     assert render(report, Style(80)) == "OK  vritti: P99 20 ms\n"
+
+
+def test_what_could_not_be_looked_at_is_told_once_and_names_the_system():
+    report = critical()
+    more = [
+        Unknown(
+            reason="server-error",
+            says=f"HTTP 500 came for {what}.",
+            probe="kubernetes.pods",
+            address="kubernetes prod/shop",
+            setting="env KUBECONFIG",
+        )
+        for what in ("pods", "replicasets", "resourcequotas")
+    ]
+    found = Finding(id="kubernetes.not-ready", state="unknown", says=more[1].says, reason="server-error")
+    causes = [
+        CauseResult(
+            cause=name, says=f"It is {name}.", status="not-measured", score=0, confirmed=(), refuted=(),
+            not_measured=("kubernetes.not-ready",), checks=1, measured=0,
+        )
+        for name in ("pods-unhealthy", "capacity-limit")
+    ]  # fmt: skip
+    text = render(
+        critical(
+            unknown=(*report.unknown, *more),
+            findings=(*report.findings, found),
+            causes=(*report.causes, *causes),
+        ),
+        Style(80),
+    )
+    assert " ".join(text.split()).count("HTTP 500 came for pods (kubernetes prod/shop from env KUBECONFIG)") == 1
+    assert "2 more questions there fared alike" in " ".join(text.split())
+    assert " ?  not measured likewise: capacity-limit" in text
+    assert "Could not look at" not in text  # all of it stands under a cause
+
+
+def test_what_is_not_configured_is_gathered():
+    absent = tuple(
+        Unknown(reason="not-configured", says=f"shop defines no signal {name}", probe="signal.threshold")
+        for name in ("cpu_ratio", "memory_ratio", "cpu_ratio")
+    )
+    text = render(critical(not_configured=absent), Style(80))
+    assert "    shop defines no signal cpu_ratio, memory_ratio\n" in text
+
+
+def test_a_failure_that_a_note_tells_is_not_told_again():
+    report = critical(causes=(), notes=("Postgres could not be asked: connection refused at 127.0.0.1:5432",))
+    assert render(report, Style(80)).count("127.0.0.1:5432") == 1
+
+
+def test_causes_of_an_unknown_verdict_are_conditional():
+    assert "Likely causes, if it is broken" in render(critical(verdict="unknown", severity=None), Style(80))
