@@ -33,7 +33,7 @@ FAULTS: tuple[Fault, ...] = (
         "vritti",
         LATENCY,
         "traffic-spike",
-        "Clients send about five times the usual requests; they queue behind the one worker, some are rate limited.",
+        "Clients send about eight times the usual requests; they queue behind the one worker, some are rate limited.",
     ),
     Fault(
         "single-endpoint-slow",

@@ -13,7 +13,7 @@ FOR = "10s"
 PAUSE = "5s"  # long enough for 100 decisions, the least of which a percentile is made
 PAUSES = {"insa": "12s"}  # a task may take ten seconds
 LOGS = {"vritti": "app.log", "amas": "application.log"}
-USUAL = {"vritti": (20.0, 50.0), "amas": (20.0, 55.0), "insa": (10.0, 40.0)}  # requests a second of healthy clients
+USUAL = {"vritti": (15.0, 40.0), "amas": (20.0, 55.0), "insa": (10.0, 40.0)}  # requests a second of healthy clients
 
 
 class Ports(NamedTuple):

@@ -18,7 +18,7 @@ from opsctl.lab.identity import HOST
 from opsctl.lab.part import Switches
 
 DEADLINE = 30.0
-SPIKE = 6.0
+SPIKE = 8.5
 MORE = 1.3
 
 
@@ -112,7 +112,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     if "vritti" in settings:
         one = settings["vritti"]
         make = vritti_call(one["keys"], one["admin_key"], switches)
-        crowds.append(("vritti", Crowd(one["port"], 45, 40, make)))
+        crowds.append(("vritti", Crowd(one["port"], 32, 40, make)))
     if "amas" in settings:
         one = settings["amas"]
         crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"]))))

@@ -230,8 +230,8 @@ def settings(look: Look, params: SettingsParams) -> Seen:
                f"configuration read {format_duration(round(loaded))} ago" + (", at the start" if at_start else ""),
                measured=loaded, threshold=recent, unit="s", parameter="within"),
     )  # fmt: skip
-    changes = [_change(here, look.now - up, "started")] if up <= look.since else []
-    if loaded <= look.since and not at_start:
+    changes = [_change(here, look.now - up, "started")]  # the engine keeps those of the time it looks at
+    if not at_start:
         changes.append(_change(here, look.now - loaded, "read its configuration"))
     return Seen(evidence=(here.evidence(values),), findings=findings, changes=tuple(changes))
 

@@ -224,13 +224,11 @@ def restarted(look: Look, params: RestartedParams) -> Seen:
     keys = sum(now.part(name, "keys") for name in now.fields if name.startswith("db"))
     says = f"Redis has been up for {format_duration(uptime)} and holds {keys:g} keys"
     values = [Value(name="uptime", value=uptime, unit="s"), Value(name="keys", value=keys, unit="count")]
-    changes: tuple[Change, ...] = ()
-    if uptime <= look.since:
-        at = datetime.fromtimestamp(look.now - uptime, UTC)
-        changes = (
-            Change(at=at, system="redis", subject=here.reader.address, says="started",
-                   source=f"redis {here.reader.address}"),
-        )  # fmt: skip
+    at = datetime.fromtimestamp(look.now - uptime, UTC)
+    changes = (  # the engine keeps those of the time it looks at
+        Change(at=at, system="redis", subject=here.reader.address, says="started",
+               source=f"redis {here.reader.address}"),
+    )  # fmt: skip
     finding = judged("redis.restarted", uptime <= recent, says, measured=uptime, threshold=recent, unit="s",
                      parameter="within")  # fmt: skip
     return Seen(evidence=(here.evidence(values),), findings=(finding,), changes=changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from opsctl.durations import format_quantity, parse_duration
+from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import NotConfigured
 from opsctl.model import Evidence, Finding, Seen
 from opsctl.probes.look import Look
@@ -172,4 +172,4 @@ def _since(one: Judged) -> str:
 
 
 def _long(seconds: float) -> str:
-    return format_quantity(float(round(seconds)), "s")
+    return format_duration(float(round(seconds) if seconds < 600 else round(seconds / 60) * 60))

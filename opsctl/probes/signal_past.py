@@ -137,7 +137,7 @@ def onset_after(look: Look, params: OnsetParams) -> Seen:
     if not starts:
         says = f"{params.signal} is 0: it was never set"
         return Seen(evidence=seen, findings=(unknown(params.finding, "no-data", says),))
-    changes = tuple(_started(look, at, reading) for at in starts if at >= look.now - look.since)
+    changes = tuple(_started(look, at, reading) for at in starts)  # the engine keeps those of the time it looks at
     judged = [j for j in judge_all(look) if j.objective.kind == "alert"]
     broken = [j for j in judged if j.judgement.band is not None and j.judgement.reason is None]
     within = parse_quantity(params.within, "s")

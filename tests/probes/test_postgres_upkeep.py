@@ -123,7 +123,6 @@ def test_a_restart_and_a_configuration_load_are_changes(fresh: Postgres) -> None
     assert abs(seen.changes[0].at.timestamp() - time.time()) < 600
     with looking({"postgres": fresh.dsn()}, since=0) as look:
         seen = run(look, "postgres.settings", within="0s")
-        assert not seen.changes
         assert states(seen)["postgres.restarted"] == "ok"
 
 
