@@ -7,7 +7,6 @@ import sys
 import time
 
 
-
 def _heed_interrupts():
     """A test run in the background ignores SIGINT, and its children would, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
