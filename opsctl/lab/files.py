@@ -144,8 +144,7 @@ def opsctl_config(folder: Path, ports: Ports, admin_key: str, there: frozenset[s
         },
         "insa": {"metrics": f"http://{HOST}:{ports.insa}/metrics", **monitors},
     }
-    if "redis" in there:
-        endpoints["amas"]["redis"] = f"redis://{HOST}:{ports.redis}/0"
+    endpoints["amas"]["redis"] = f"redis://{HOST}:{ports.redis}/0" if "redis" in there else "none"
     for service, addresses in endpoints.items():
         lab["services"][service] = {
             "endpoints": addresses,

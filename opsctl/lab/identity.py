@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from opsctl.errors import Unavailable
+
 HOST = "127.0.0.1"
 
 
@@ -93,14 +95,21 @@ def _reap(processes: list[Process]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports on 127.0.0.1 that nobody listens on now."""
-    held: list[socket.socket] = []
-    try:
-        for _ in range(count):
-            one = socket.socket()
-            one.bind((HOST, 0))
-            held.append(one)
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """So many different ports on 127.0.0.1 that nobody listens on now.
+
+    Below the range that systems take for outgoing connections, so that none is taken before its server listens.
+    """
+    import random
+
+    found: list[int] = []
+    for port in random.sample(range(20000, 32000), 4000):
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((HOST, port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise Unavailable("no free ports between 20000 and 32000 on 127.0.0.1")

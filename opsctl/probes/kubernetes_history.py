@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import CouldNotLook
-from opsctl.model import Change, Seen, Value
+from opsctl.model import Change, Evidence, Seen, Value
 from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
 from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged
 from opsctl.probes.kubernetes_template import differences, images
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
+from opsctl.probes.signal_objectives import Onset, onset
 
 RECENT = "kubernetes.rollout-recent"
 REVISION = "deployment.kubernetes.io/revision"
@@ -23,7 +24,7 @@ SHOWN = 5  # rollouts told as changes; the engine keeps those of the time it loo
 
 
 class History(OfWorkload, frozen=True, kw_only=True):
-    """``within``: how long ago a rollout counts as recent."""
+    """``within``: how long before the onset a rollout counts as recent; before now where the onset is not known."""
 
     within: str = "30m"
 
@@ -58,14 +59,17 @@ def history(look: Look, params: History) -> Seen:
     """K8-3. The time is that of the ReplicaSet; after a rollback, which reuses an old one, that of the progress."""
     scope = Scope(look, params.workload)
     within = parse_duration(params.within)
-    evidence, rows, changes = [], [], []
+    evidence: list[Evidence] = []
+    rows: list[Row] = []
+    changes: list[Change] = []
+    told_of: list[tuple[Found, list[Revision], list[Rollout]]] = []
     for name, wanted in scope.wanted.items():
         try:
             for found in scope.find(wanted):
                 path, kept = revisions(scope, found)
                 told = rollouts(found, kept)
                 done = [each for each in told if each.at.timestamp() <= look.now + SKEW]
-                rows.append(judge(found, kept, told, look.now, within))
+                told_of.append((found, kept, told))
                 evidence.append(scope.evidence(found.subject, path, values(kept), found.selector))
                 changes += [
                     Change(at=each.at, system="kubernetes", subject=found.subject, says=each.says, source=scope.source)
@@ -75,6 +79,8 @@ def history(look: Look, params: History) -> Seen:
             lost, unknown = scope.lose(name, wanted, failure)
             evidence.append(lost)
             rows += unknown
+    began = onset(look) if told_of else None
+    rows += [judge(found, kept, told, look.now, within, began) for found, kept, told in told_of]
     finding = merged(RECENT, rows, threshold=within, unit="s", origin="within", worst=min)
     return Seen(evidence=tuple(evidence), findings=(finding,), changes=tuple(changes))
 
@@ -116,8 +122,15 @@ def rollouts(found: Found, kept: Sequence[Revision]) -> list[Rollout]:
     return done
 
 
-def judge(found: Found, kept: Sequence[Revision], told: Sequence[Rollout], now: float, within: float) -> Row:
-    """Whether the newest rollout before ``now`` is recent. Pure."""
+def judge(
+    found: Found,
+    kept: Sequence[Revision],
+    told: Sequence[Rollout],
+    now: float,
+    within: float,
+    began: Onset | None = None,
+) -> Row:
+    """Whether the newest rollout before ``now`` is recent; with ``began``, the newest before the onset. Pure."""
     if kept and (not told or told[0].revision is not kept[0]):
         # A StatefulSet or DaemonSet that went back to an old revision: nothing keeps the time.
         return Row("unknown", f"{found.subject} was rolled back, at a time that is not kept", reason="no-data")
@@ -126,8 +139,20 @@ def judge(found: Found, kept: Sequence[Revision], told: Sequence[Rollout], now: 
         return Row("unknown", f"{found.subject}: no revision of that time is kept", reason="no-data")
     newest = done[0]
     age = max(0.0, now - newest.at.timestamp())
-    says = f"{found.subject} was rolled out {format_duration(round(age))} ago: {newest.says}"
-    return Row("breach" if age <= within else "ok", says, measured=age, since=newest.at)
+    says = f"{found.subject} was rolled out {format_duration(round(age))} ago"
+    if began is None:
+        return Row("breach" if age <= within else "ok", f"{says}: {newest.says}", measured=age, since=newest.at)
+    before = [each for each in done if each.at.timestamp() <= began.at + began.step + SKEW]
+    clock = f"{datetime.fromtimestamp(began.at, UTC):%H:%M:%S} UTC"
+    if not before:
+        return Row("ok", f"{says}, after the objective broke at {clock}: {newest.says}", since=newest.at)
+    newest = before[0]
+    gap = max(0.0, began.at - newest.at.timestamp())
+    # what was broken already when its history begins did not begin soon after a rollout that lies in it
+    soon = gap <= within and not (began.longer and gap > began.step + SKEW)
+    says = f"{found.subject} was rolled out at {newest.at:%H:%M:%S} UTC: {newest.says}"
+    first = "was broken before" if began.longer else f"broke {format_duration(round(gap))} later, at"
+    return Row("breach" if soon else "ok", f"{says}; the objective {first} {clock}", measured=gap, since=newest.at)
 
 
 def values(kept: Sequence[Revision]) -> list[Value]:

@@ -118,7 +118,8 @@ def lone(look: Look, params: LoneParams) -> Seen:
     name = title(look, params.signal)
     if len(reading.rows) == 1:
         only = reading.rows[0]
-        says = f"{name}: only {labels_text(only.labels)} has traffic, {shown(reading, only.value)}"
+        which = labels_text(only.labels) if any(only.labels.values()) else "one"
+        says = f"{name}: only {which} has traffic, {shown(reading, only.value)}"
         if bound is not None and not over:
             return Seen(evidence=seen, findings=(Finding(id=params.finding, state="ok", says=says),))
         return Seen(evidence=seen, findings=(unknown(params.finding, "too-few", f"{says}; nothing to compare with"),))

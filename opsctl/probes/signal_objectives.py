@@ -47,6 +47,31 @@ def judge_all(look: Look) -> list[Judged]:
     return side_by_side([lambda o=o: _judge(look, o) for o in objectives_of(look)])  # type: ignore[misc]
 
 
+class Onset(NamedTuple):
+    """When the first of the broken objectives began to be broken (unix seconds; give or take ``step`` seconds).
+
+    ``longer``: it was broken when its history begins, so it began then or before.
+    """
+
+    at: float
+    longer: bool
+    step: float
+
+
+def onset(look: Look) -> Onset | None:
+    """The onset of what is wrong now; None when nothing is, or when it is not known since when."""
+    try:
+        judged = [one for one in judge_all(look) if one.objective.kind == "alert"]
+    except NotConfigured:
+        return None
+    found = [
+        Onset(one.judgement.since.timestamp(), one.judgement.longer, one.history.step if one.history else 0.0)
+        for one in judged
+        if one.judgement.since is not None and one.judgement.reason is None
+    ]
+    return min(found, default=None)
+
+
 @probe(
     "signal.objectives",
     emits=_EMITS,

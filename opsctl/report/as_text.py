@@ -97,7 +97,11 @@ def _causes(report: Report, sentences: Mapping[str, str], told: set[str], style:
         else:
             lines.append(_cause_line(str(number), cause, style))
             lines.extend(_cause_evidence(cause, findings, evidence, style))
-    refuted = [c.cause for c in report.causes if c.status == "refuted"]
+    refuted = [
+        c.cause + (f" ({c.measured} of {c.checks} checks)" if c.measured < c.checks else "")
+        for c in report.causes
+        if c.status == "refuted"
+    ]
     for mark, names in ((" ?  not measured likewise", likewise), (" -  refuted", refuted)):
         if names:
             lines.extend(_wrap(f"{mark}: {', '.join(names)}", style, indent="", hang="    "))

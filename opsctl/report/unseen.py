@@ -21,8 +21,7 @@ def told(items: Iterable[Unknown]) -> dict[str, str]:
     items = list(items)
     alike: dict[tuple[str, ...], list[Unknown]] = {}
     for item in items:
-        same = (item.reason, item.address, item.setting) if item.address and item.reason in _SERVERS else (item.says,)
-        alike.setdefault(same, []).append(item)
+        alike.setdefault(_kind(item), []).append(item)
     sentences: dict[str, str] = {}
     for group in alike.values():
         more = len({item.says for item in group}) - 1
@@ -30,6 +29,15 @@ def told(items: Iterable[Unknown]) -> dict[str, str]:
         for item in group:
             sentences.setdefault(item.says, f"{_told(group[0])}{fared}")
     return sentences
+
+
+def _kind(item: Unknown) -> tuple[str, ...]:
+    """What failures of one kind have in common."""
+    where = (item.reason, item.address, item.setting)
+    _, _, missing = item.says.partition("; missing is ")  # a right, whatever object it was wanted for
+    if item.address and item.reason == "forbidden" and missing:
+        return (*where, missing)
+    return where if item.address and item.reason in _SERVERS else (item.says,)
 
 
 def absent(items: Iterable[Unknown]) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opsctl.config.settings import Settings
 
 BASE = "app"  # endpoints below its address move with it
+NOWHERE = "none"  # as an address in a context: this system is not there, whatever the profile says
 
 
 class Placed(NamedTuple):
@@ -49,6 +50,8 @@ def resolver(profile: Profile, settings: Settings) -> Callable[[str], Endpoint]:
             raise NotConfigured(
                 f"{says}: {_remedy(name, spec, profile, settings)}", setting=_setting(name, profile, settings)
             )
+        if found.url == NOWHERE:
+            raise NotConfigured(f"there is no {name} here ({found.setting} says none)", setting=found.setting)
         if spec is not None and name != BASE and found.setting == f"profile {profile.service}":
             return _beside_app(found, spec, profile, resolve)
         return found

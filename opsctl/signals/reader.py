@@ -61,6 +61,7 @@ class SignalReader:
         self._lock = threading.Lock()
         self._known: dict[tuple[object, ...], Once[Reading] | Once[History]] = {}
         self._notes: dict[str, None] = {}
+        self._spared: dict[tuple[str, str], dict[str, None]] = {}  # Prometheus and page -> signals it had to measure
 
     def read(
         self,
@@ -124,7 +125,11 @@ class SignalReader:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the report must know about how signals were measured."""
         with self._lock:
-            return tuple(self._notes)
+            spared = (
+                f"{asked} has no series for {', '.join(names)}: measured by direct {instead}"
+                for (asked, instead), names in self._spared.items()
+            )
+            return (*self._notes, *spared)
 
     def window_of(self, signal: Signal, window: float | None = None) -> float:
         """The window in seconds that a signal is really rated over: at least four scrape intervals (trap f)."""
@@ -178,7 +183,7 @@ class SignalReader:
             signal=name,
             unit=compiled.unit,
             rows=outcome.rows,
-            unknown=_without(outcome, name, reader.address, reader.setting),
+            unknown=_without(outcome, name, f"prometheus {reader.address}", reader.setting),
             source=f"prometheus {reader.address}",
             setting=reader.setting,
             query=compiled.expr,
@@ -215,7 +220,8 @@ class SignalReader:
         other = self._direct(name, signal, window)
         if not other.direct:
             return reading
-        self._note(f"{reading.source} has no series for {name}: it was measured by direct {other.source}")
+        with self._lock:
+            self._spared.setdefault((reading.source, other.source), {})[name] = None
         return other
 
     def _direct(self, name: str, signal: Signal, window: float | None) -> Reading:
@@ -232,7 +238,7 @@ class SignalReader:
             signal=name,
             unit=unit_for(signal).base,
             rows=outcome.rows,
-            unknown=_without(outcome, name, taken.address, taken.setting),
+            unknown=_without(outcome, name, taken.source, taken.setting),
             source=taken.source,
             setting=taken.setting,
             window="" if plain else format_duration(round(scrapes.elapsed, 1)),

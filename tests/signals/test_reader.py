@@ -159,7 +159,7 @@ def test_a_metric_that_prometheus_does_not_have_is_taken_from_the_page(app: Web,
     assert rate.direct
     assert rate.value is not None
     assert reader.notes() == (
-        f"prometheus {prometheus.url} has no series for rate: it was measured by direct scrape {app.url}/metrics",
+        f"prometheus {prometheus.url} has no series for rate: measured by direct scrape {app.url}/metrics",
     )
 
 
