@@ -29,7 +29,7 @@ def files(root: Path) -> Mapping[Path, str]:
     books = root / "runbooks"
     command = tree()
     context = command.make_context(
-        "opsctl", ["--version"], resilient_parsing=True, max_content_width=80, terminal_width=80
+        "opsctl", [], resilient_parsing=True, max_content_width=80, terminal_width=80
     )
     return {
         root / "opsctl/cli/help.txt": command.get_help(context).rstrip() + "\n",
