@@ -28,9 +28,7 @@ def files(root: Path) -> Mapping[Path, str]:
     commands = walk()
     books = root / "runbooks"
     command = tree()
-    context = command.make_context(
-        "opsctl", [], resilient_parsing=True, max_content_width=80, terminal_width=80
-    )
+    context = command.make_context("opsctl", [], resilient_parsing=True, max_content_width=80, terminal_width=80)
     return {
         root / "opsctl/cli/help.txt": command.get_help(context).rstrip() + "\n",
         root / "completions/opsctl.bash": bash.script(commands),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -9,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "runbooks" / "schema"
 
 
 class Done(NamedTuple):
@@ -52,7 +56,9 @@ class Session:
     def diagnose(self, runbook: str, service: str, *more: str) -> tuple[int, dict[str, Any]]:
         """Exit code and report of one diagnosis."""
         done = self.opsctl("diagnose", runbook, "-s", service, "-o", "json", "--no-save", *more, check=(0, 1, 2, 3))
-        return done.code, done.json()
+        report = done.json()
+        valid(report)
+        return done.code, report
 
     def lab_up(self) -> None:
         """Start the lab and take over the environment lines that it prints."""
@@ -64,6 +70,19 @@ class Session:
 
     def lab_down(self) -> Done:
         return self.opsctl("lab", "down", timeout=120)
+
+
+@functools.cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads((SCHEMAS / "report.json").read_text()))
+
+
+def valid(report: dict[str, Any]) -> None:
+    """Fail unless the report is as the published schema says."""
+    errors = [f"{error.json_path}: {error.message[:300]}" for error in _validator().iter_errors(report)]
+    assert errors == []
 
 
 def top(report: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.acceptance.session import Session, confirmed, top
+from tests.acceptance.session import Session, confirmed, top, valid
 from tests.acceptance.shop import profile, session, slow_app
 from tests.fakes import badserver as bad
 from tests.fakes import rawserver as raw
@@ -199,7 +199,9 @@ class World:
             "--kyrodb-slow", "5s",  # the machine is busy here
             *(more if "--timeout" in more else (*more, "--timeout", f"{TIMEOUT:g}s")), check=(0, 1, 2, 3),
         )  # fmt: skip
-        return Outcome(done.code, done.json(), done.err, time.monotonic() - began, "", config.name)
+        report = done.json()
+        valid(report)
+        return Outcome(done.code, report, done.err, time.monotonic() - began, "", config.name)
 
 
 def kubeconfig(path: Path, server: str) -> Path:
@@ -284,7 +286,8 @@ def one(world: World, case: Case) -> Outcome:
 @pytest.fixture(scope="module")
 def outcomes(request, world):
     """All the cases that were selected, several at a time."""
-    wanted = {item.callspec.params["case"] for item in request.session.items if "outcomes" in item.fixturenames}
+    mine = [item for item in request.session.items if item.path == request.path and "outcomes" in item.fixturenames]
+    wanted = {item.callspec.params["case"] for item in mine}
     with ThreadPoolExecutor(6) as pool:
         running: dict[Case, Future[Outcome]] = {case: pool.submit(one, world, case) for case in CASES if case in wanted}
     return running

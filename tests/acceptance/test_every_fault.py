@@ -87,9 +87,8 @@ def outcomes(session):
         outcome = found[fault.id]
         if isinstance(outcome, Outcome):
             first = top(outcome.report) or "-"
-            print(
-                f"{fault.runbook:<16} {fault.service:<8} {fault.id:<24} {first:<24} {outcome.code:<5} {outcome.seconds:.1f}"
-            )
+            row = f"{fault.runbook:<16} {fault.service:<8} {fault.id:<24} {first:<24} {outcome.code:<5}"
+            print(f"{row} {outcome.seconds:.1f}")
     return found
 
 

@@ -1,9 +1,9 @@
-"""threads on a real Kubernetes API: what is wrong with its pods or its rollout is named first, and nothing is written."""
+"""threads on a real Kubernetes API: what is wrong with its pods or rollout is named first, and nothing is written."""
 
 from __future__ import annotations
 
 import json
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,61 +13,54 @@ import pytest
 from tests.acceptance.app import App
 from tests.acceptance.session import Session, confirmed, top, until
 from tests.servers.kube import Kube
-from tests.servers.prometheus import start_prometheus, static
+from tests.servers.prometheus import Prometheus, start_prometheus, static
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("prometheus", "kube"), pytest.mark.timeout(300)]
 
 OTHERS = ("celery-worker", "persona-runtime", "postgres")
 OLD, NEW = "registry.test/threads/orchestrator:2.4.0", "registry.test/threads/orchestrator:2.4.1"
-DEPLOYMENTS = "apis/apps/v1/namespaces/{}/deployments/{}"
-LONG_AGO = {"ago": "600"}  # seconds since the pods came to be as they are
 
 
 class Threads:
-    """One namespace with the stack, the orchestrator's metrics, and the Prometheus that scrapes them."""
+    """One namespace with the stack, and the metrics that its orchestrator shows as the Prometheus job of that name."""
 
     def __init__(self, folder: Path, kube: Kube) -> None:
         self.folder = folder
         self.kube = kube
         self.namespace = kube.namespace("threads")
         self.app = App(latency=0.1)
-        self.prometheus = start_prometheus(folder / "prometheus", [static("orchestrator", self.app.netloc)])
+        self.prometheus: Prometheus | None = None
         self.deploy(OLD)
         for name in OTHERS:
             kube.deploy(self.namespace, name, image=OLD)
-        for name in ("orchestrator", *OTHERS):
-            kube.rolled_out(self.path(name))
-        self.prometheus.wait_for("count_over_time(up[60s])", lambda count: count >= 7)
 
     def path(self, name: str) -> str:
-        return DEPLOYMENTS.format(self.namespace, name)
+        return f"apis/apps/v1/namespaces/{self.namespace}/deployments/{name}"
 
     def deploy(self, image: str, behaviour: str = "ok", **how: Any) -> None:
         self.kube.deploy(self.namespace, "orchestrator", replicas=3, image=image, behaviour=behaviour, **how)
 
+    def settled(self) -> None:
+        for name in ("orchestrator", *OTHERS):
+            self.kube.rolled_out(self.path(name))
+
     def ill(self, reason: str) -> None:
-        """Wait until a pod of the orchestrator shows this reason, and the metrics show what users see."""
+        """Wait until a pod of the orchestrator shows this reason; from then on the metrics show what users see."""
         self.kube.pods(self.namespace, lambda pods: reason in json.dumps([pod.get("status") for pod in pods]))
         self.app.change(latency=1.6, errors=0.2)
 
     def session(self, name: str, kubeconfig: Path) -> Session:
+        assert self.prometheus is not None
+        override = {"window": "5s", "for": "2s", "scrape_interval": "1s", "labels": {"job": self.namespace}}
         context = {
             "prometheus": self.prometheus.url,
             "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": self.namespace},
-            "services": {
-                "threads": {
-                    "window": "5s",
-                    "for": "2s",
-                    "scrape_interval": "1s",
-                    "endpoints": {"metrics": {"url": self.app.url}},
-                }
-            },
+            "services": {"threads": override},
         }
-        folder = self.folder / name
+        folder = self.folder / f"{self.namespace}-{name}"
         folder.mkdir()
-        (folder / "opsctl.yaml").write_text(
-            json.dumps({"current-context": "test", "contexts": {"test": context}}, indent=1)
-        )
+        config = {"current-context": "test", "contexts": {"test": context}}
+        (folder / "opsctl.yaml").write_text(json.dumps(config, indent=1))
         return Session(folder)
 
     def broken(self, runbook: str, *more: str, code: int) -> dict[str, Any]:
@@ -77,16 +70,31 @@ class Threads:
         assert found, session.diagnose(runbook, "threads", *more)[1]["says"]
         return found[1]
 
-    def stop(self) -> None:
-        self.prometheus.stop()
-        self.app.stop()
+
+ILLS = {  # behaviour -> what a pod's status then shows
+    "crashloop": "CrashLoopBackOff",
+    "oom": "OOMKilled",
+    "unready": "ContainersNotReady",
+    "imagepull": "ImagePullBackOff",
+}
 
 
-@pytest.fixture
-def threads(tmp_path: Path, kube: Kube) -> Iterator[Threads]:
-    stack = Threads(tmp_path, kube)
-    yield stack
-    stack.stop()
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory, kube: Kube) -> Iterator[dict[str, Threads]]:
+    """A healthy stack per illness, for a rollout, and for one that comes too late to blame; one Prometheus for all."""
+    folder = tmp_path_factory.mktemp("threads")
+    made = {name: Threads(folder, kube) for name in (*ILLS, "rollout", "late")}
+    prometheus = start_prometheus(
+        folder / "prometheus", [static(stack.namespace, stack.app.netloc) for stack in made.values()]
+    )
+    for stack in made.values():
+        stack.prometheus = prometheus
+        stack.settled()
+    prometheus.wait_for("min(count_over_time(up[60s]))", lambda count: count >= 7)
+    yield made
+    prometheus.stop()
+    for stack in made.values():
+        stack.app.stop()
 
 
 def says(report: dict[str, Any], id: str) -> str:
@@ -106,11 +114,17 @@ def versions(kube: Kube, namespace: str) -> dict[str, str]:
     return found
 
 
-def test_a_bad_rollout(threads):
-    threads.deploy(NEW, "crashloop")
-    threads.ill("CrashLoopBackOff")
-    before = versions(threads.kube, threads.namespace)
-    report = threads.broken("high-error-rate", code=2)
+@pytest.fixture(scope="module")
+def bad_rollout(stacks: dict[str, Threads]) -> Threads:
+    """A new image that crashes."""
+    stack = stacks["crashloop"]
+    stack.deploy(NEW, "crashloop")
+    stack.ill("CrashLoopBackOff")
+    return stack
+
+
+def test_a_bad_rollout(bad_rollout):
+    report = bad_rollout.broken("high-error-rate", code=2)
     assert (report["severity"], report["severity_label"]) == ("sev1", "critical")
     assert set(confirmed(report)[:2]) == {"pods-unhealthy", "recent-deployment"}
     assert top(report) == "recent-deployment"
@@ -119,55 +133,60 @@ def test_a_bad_rollout(threads):
     assert "image 2.4.0 -> 2.4.1" in says(report, "kubernetes.rollout-recent")
     assert "last exit code 1" in says(report, "kubernetes.crash-loop")
 
-    # the same by the other runbook, in text
-    session = threads.session("text", threads.kube.admin)
+
+def test_a_bad_rollout_in_text_and_nothing_is_written(bad_rollout):
+    bad_rollout.broken("high-latency", code=1)
+    before = versions(bad_rollout.kube, bad_rollout.namespace)
+    session = bad_rollout.session("text", bad_rollout.kube.admin)
     text = session.opsctl("diagnose", "high-latency", "-s", "threads", "--no-save", check=(1,)).out
     assert text.startswith("WARNING  sev3  threads: 95th percentile of request time 2.4")
-    causes = text[: text.index("What changed")]
+    causes, changes = text[: text.index("What changed")], text[text.index("What changed") :]
     assert " 1  Some pods are not ready" in causes
     assert " 2  It began right after a restart or a rollout" in causes
-    assert "Deployment orchestrator: image 2.4.0 -> 2.4.1" in text[text.index("What changed") :]
+    assert "Deployment orchestrator: image 2.4.0 -> 2.4.1" in changes
     assert max(map(len, text.splitlines())) <= 80
+    assert len(before) > 12
+    assert versions(bad_rollout.kube, bad_rollout.namespace) == before
 
-    # every object is as it was; the simulated kubelet writes nothing of its own into a settled namespace
-    assert versions(threads.kube, threads.namespace) == before
 
-
-@pytest.mark.parametrize(
-    ("behaviour", "seen", "finding"),
-    [("oom", "OOMKilled", "oom-killed"), ("unready", "ContainersNotReady", "not-ready"),
-     ("imagepull", "ImagePullBackOff", "image-pull")],
-)  # fmt: skip
-def test_pods_that_are_ill_without_a_rollout_to_blame(threads, behaviour, seen, finding):
+@pytest.mark.parametrize("behaviour", ["oom", "unready", "imagepull"])
+def test_pods_that_are_ill_without_a_rollout_to_blame(stacks, behaviour):
     """The Deployments are as old as the test is, so a rollout counts as recent only within a second here."""
-    threads.deploy(OLD, behaviour, notes=LONG_AGO if behaviour == "unready" else {}, spec=ALL_AT_ONCE)
-    threads.ill(seen)
-    report = threads.broken("high-error-rate", "--deploy-within", "1s", code=2)
-    assert confirmed(report) == ["pods-unhealthy"]
-    assert "orchestrator" in says(report, f"kubernetes.{finding}")
+    stack = stacks[behaviour]
+    stack.deploy(OLD, behaviour, notes={"ago": "600"} if behaviour == "unready" else {}, spec=ALL_AT_ONCE)
+    stack.ill(ILLS[behaviour])
+    report = stack.broken("high-error-rate", "--deploy-within", "1s", code=2)
+    assert confirmed(report)[0] == "pods-unhealthy"
+    id = {"oom": "oom-killed", "unready": "not-ready", "imagepull": "image-pull"}[behaviour]
+    assert "orchestrator" in says(report, f"kubernetes.{id}")
 
 
-ALL_AT_ONCE = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 3, "maxSurge": 0}}}
+def test_a_rollout_whose_pods_are_well(stacks):
+    stack = stacks["rollout"]
+    stack.deploy(NEW)
+    stack.kube.rolled_out(stack.path("orchestrator"))
+    stack.app.change(latency=1.6, errors=0.2)
+    report = stack.broken("high-error-rate", code=2)
+    assert confirmed(report) == ["recent-deployment"]
+    assert report["changes"][0]["says"].startswith("image 2.4.0 -> 2.4.1")
 
 
-def test_a_rollout_after_it_began_is_not_its_cause(threads):
+def test_a_rollout_after_it_began_is_not_its_cause(stacks):
     """Somebody rolls out a fix while it is broken: that is told, but not blamed."""
-    threads.app.change(latency=1.6, errors=0.2)
-    threads.broken("high-error-rate", "--deploy-within", "1s", code=2)
-    threads.prometheus.wait_for("vector(time())")
-    threading.Event().wait(7)  # longer than clocks may differ
-    threads.deploy(NEW)
-    threads.kube.rolled_out(threads.path("orchestrator"))
-    report = threads.broken("high-error-rate", "--deploy-within", "1s", code=2)
+    late = stacks["late"]
+    late.app.change(latency=1.6, errors=0.2)
+    late.broken("high-error-rate", code=2)
+    time.sleep(8)  # more than clocks and the step of a history allow for
+    late.deploy(NEW)
+    late.kube.rolled_out(late.path("orchestrator"))
+    report = late.broken("high-error-rate", "--deploy-within", "1s", code=2)
     assert "recent-deployment" not in confirmed(report)
     assert any(c["says"].startswith("image 2.4.0 -> 2.4.1") for c in report["changes"])
 
 
-def test_a_user_without_rights(threads):
-    threads.deploy(NEW, "crashloop")
-    threads.ill("CrashLoopBackOff")
-    threads.broken("high-error-rate", code=2)
-    session = threads.session("viewer", threads.kube.viewer)
+def test_a_user_without_rights(bad_rollout):
+    bad_rollout.broken("high-error-rate", code=2)
+    session = bad_rollout.session("viewer", bad_rollout.kube.viewer)
     code, report = session.diagnose("high-error-rate", "threads")
     assert (code, report["verdict"]) == (2, "critical")  # the metrics still tell
     found = {f["id"]: (f["state"], f.get("reason")) for f in report["findings"] if f["id"].startswith("kubernetes.")}
@@ -181,3 +200,6 @@ def test_a_user_without_rights(threads):
     flat = " ".join(text.split())
     assert flat.count('missing is Role in namespace "') == 2  # one per right, not one per workload
     assert "from opsctl.yaml:" in flat
+
+
+ALL_AT_ONCE = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 3, "maxSurge": 0}}}

@@ -62,8 +62,17 @@ def evaluate_pages(first: Path, second: Path) -> Measured:
         began = time.process_time()
         rows[name] = len(evaluate(signal, scrapes, window=5.0).rows)
         seconds[name] = round(time.process_time() - began, 3)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Measured(seconds, peak, rows)
+    return Measured(seconds, peak_memory(), rows)
+
+
+def peak_memory() -> int:
+    """Bytes that this program held at most. Linux' ru_maxrss would count what the parent held before exec as well."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def measure(folder: Path, size: int = SIZE) -> Measured:
