@@ -43,6 +43,7 @@ class App:
         self.pool = Pool(settings["dsn"], one)
         self.cache = Cache(InRedis(settings["redis"]) if settings["redis"] else InProcess(), one)
         self._rebuilders = threading.Semaphore(REBUILDERS)
+        self._counting = threading.Lock()
         self._count = itertools.count(1)
         self.writes: deque[tuple[float, float]] = deque(maxlen=2000)  # time, milliseconds
         self.answers: deque[tuple[float, int]] = deque(maxlen=4000)  # time, status
@@ -132,8 +133,11 @@ class App:
         with self.pool.connection() as link:
             if number % SCORED == 0:
                 ask(link, "SELECT review_score(%s)", user)
-            if number % PLANNED == 0:
-                ask(link, DUE)
+            if number % PLANNED == 0 and self._counting.acquire(blocking=False):  # never two at a time
+                try:
+                    ask(link, DUE)
+                finally:
+                    self._counting.release()
             ask(link, "UPDATE word_state SET repetitions = repetitions + 1 WHERE word_id = %s", word)
             time.sleep(COMPUTE)
             ask(

@@ -92,7 +92,7 @@ FAULTS: tuple[Fault, ...] = (
         "amas",
         LATENCY,
         "stale-statistics",
-        "12000 rows arrive that the planner's statistics do not know; a join takes 0.5 s or more instead of 5 ms.",
+        "12000 rows arrive that the planner's statistics do not know; a join takes about 1 s instead of 5 ms.",
         ("postgres",),
     ),
     Fault(

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
 SCHEMAS = Path(__file__).resolve().parents[2] / "runbooks" / "schema"
 
 

