@@ -17,7 +17,7 @@ unit: ## the tests that need no server
 	@venv=$$(sh .ci/venv) && $$venv/bin/pytest -q -m "not needs"
 
 lint: ## style, types, layers
-	@venv=$$(sh .ci/venv) && cd . && export PATH="$$PWD/$$venv/bin:$$PATH" && \
+	@venv=$$(sh .ci/venv) && export PATH="$$PWD/$$venv/bin:$$PATH" && \
 	ruff check . && ruff format --check . && mypy && lint-imports
 
 bench: ## measure start-up, fan-out and memory against their limits

@@ -86,7 +86,7 @@ _opsctl_flags() {
         'context/list') words='-o --output -h --help' ;;
         'context/use') words='-o --output -h --help' ;;
         'context/show') words='--sources -o --output -h --help' ;;
-        'lab') words='--install-completion --show-completion -h --help' ;;
+        'lab') words='-h --help' ;;
         'lab/up') words='--dir -o --output -h --help' ;;
         'lab/down') words='--dir -o --output -h --help' ;;
         'lab/status') words='--dir -o --output -h --help' ;;

@@ -175,8 +175,6 @@ complete -c opsctl -n '__opsctl_at "lab"' -a 'distract' -d 'Switch on something 
 complete -c opsctl -n '__opsctl_at "lab"' -a 'faults' -d 'List the faults: service, runbook, the cause they should be found as, what they do'
 complete -c opsctl -n '__opsctl_at "lab"' -a 'stop' -d 'Stop one real server of the lab, to see how a diagnosis goes without it'
 complete -c opsctl -n '__opsctl_at "lab"' -a 'start' -d 'Start a stopped server of the lab again'
-complete -c opsctl -n '__opsctl_at "lab"' -l install-completion -d 'Install completion for the current shell'
-complete -c opsctl -n '__opsctl_at "lab"' -l show-completion -d 'Show completion for the current shell, to copy it or customize the installation'
 complete -c opsctl -n '__opsctl_at "lab"' -s h -l help -d 'Show this help'
 complete -c opsctl -n '__opsctl_at "lab/up"' -l dir -r -F -d 'The lab\'s folder; default: lab in the state folder'
 complete -c opsctl -n '__opsctl_at "lab/up"' -s o -l output -x -a 'text json' -d 'text for people, json for machines'

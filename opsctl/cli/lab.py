@@ -25,6 +25,7 @@ app = typer.Typer(
     help="A small simulated stack with faults to practise on.",
     rich_markup_mode=None,
     no_args_is_help=True,
+    add_completion=False,
 )
 Dir = Annotated[
     str | None, typer.Option("--dir", metavar="DIR", help="The lab's folder; default: lab in the state folder.")

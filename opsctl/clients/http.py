@@ -137,9 +137,11 @@ class HttpReader:
         headers: Mapping[str, str] | None,
         body: bytes = b"",
     ) -> HttpAnswer:
+        deadline = time.monotonic() + timeout  # loading httpx counts: it takes a second on a busy machine
+
         from opsctl.clients.http_exchange import Limits
 
-        limits = Limits(time.monotonic() + timeout, timeout, accept, max_bytes)
+        limits = Limits(deadline, timeout, accept, max_bytes)
         url = self._url(path, params)
         sent = {**dict(self.endpoint.http.headers), **(headers or {})}
         if self._login and not any(name.lower() == "authorization" for name in sent):

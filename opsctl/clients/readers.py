@@ -85,6 +85,14 @@ class Readers:
 
         return self._client("kyrodb", name, KyrodbReader)
 
+    def where(self, name: str) -> tuple[str, str]:
+        """Address and setting of an endpoint that has a client already; ("", "") when it has none. Never waits."""
+        for (_, known), client in list(self._clients.items()):
+            if known == name:
+                own = vars(client)  # no property: it may wait for the very thing that hangs
+                return str(own.get("address", "")), str(own.get("setting", ""))
+        return "", ""
+
     def notes(self) -> tuple[str, ...]:
         """What a report must say about how the systems were reached, e.g. that TLS was not verified."""
         said: list[str] = []

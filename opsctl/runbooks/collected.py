@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -27,15 +27,20 @@ class Collected(NamedTuple):
     not_configured: tuple[Unknown, ...]
 
 
-def collect(plans: Sequence[Plan], answers: Sequence[Done[Seen]], total: float) -> Collected:
-    """The probes' answers and failures as evidence and findings. ``total``: seconds the diagnosis was allowed."""
+def collect(
+    plans: Sequence[Plan], answers: Sequence[Done[Seen]], total: float, where: Callable[[str], tuple[str, str]]
+) -> Collected:
+    """The probes' answers and failures as evidence and findings. ``total``: seconds the diagnosis was allowed.
+
+    ``where``: an endpoint's address and setting, "" for what is not known.
+    """
     evidence: list[Evidence] = []
     findings: list[Finding] = []
     changes: list[Change] = []
     unknown: list[Unknown] = []
     absent: list[Unknown] = []
     for item, answer in zip(plans, answers, strict=True):
-        seen = answer.value if answer.value is not None else _failed(item, answer, total)
+        seen = answer.value if answer.value is not None else _failed(item, answer, total, where)
         if isinstance(answer.error, NotConfigured):
             absent.append(_unknown_of(item, answer.error))
             continue
@@ -82,8 +87,10 @@ def _once(items: Sequence[Unknown]) -> tuple[Unknown, ...]:
     return tuple(seen.values())
 
 
-def _failed(item: Plan, answer: Done[Seen], total: float) -> Seen:
+def _failed(item: Plan, answer: Done[Seen], total: float, where: Callable[[str], tuple[str, str]]) -> Seen:
     """What a probe that gave no answer leaves behind: the reason, and each of its findings unknown."""
+    subject = item.probe.id.partition(".")[0]
+    address, setting = where(getattr(item.params, "endpoint", "") or subject)
     if isinstance(answer.error, CouldNotLook):
         failure = _unknown_of(item, answer.error)
     elif answer.error is not None:
@@ -93,15 +100,20 @@ def _failed(item: Plan, answer: Done[Seen], total: float) -> Seen:
         )
     elif answer.started:
         failure = Unknown(
-            reason="timeout", says=f"{item.probe.id} gave no answer within {answer.seconds:.0f} s", probe=item.probe.id
+            reason="timeout",
+            says=f"{item.probe.id} gave no answer within {answer.seconds:.0f} s",
+            probe=item.probe.id,
+            address=address,
+            setting=setting,
         )
     else:
         failure = Unknown(
             reason="skipped",
             says=f"{item.probe.id} was not asked: the {total:.0f} s of this diagnosis were over",
             probe=item.probe.id,
+            address=address,
+            setting=setting,
         )
-    subject = item.probe.id.partition(".")[0]
     return Seen(
         evidence=(
             Evidence(subject=subject, source=failure.address or subject, setting=failure.setting, unknown=failure),

@@ -75,7 +75,7 @@ def diagnose(
 
     jobs = [Job(_lane(item), setting.each, call(item)) for item in plans]
     answers = run_all(jobs, total=setting.total, progress=progress)
-    collected = collect(plans, answers, setting.total)
+    collected = collect(plans, answers, setting.total, setting.readers.where)
     findings = collected.findings
     absent = collected.not_configured if defined else (_undefined(setting),)
     known = causes.states(findings)

@@ -55,6 +55,8 @@ class SignalReader:
         self._interval = scrape_interval
         self._window = window
         self._prefer = prefer
+        self._readers = readers
+        self._prometheus, self._metrics = prometheus, metrics
         self._scraping = Scraping(readers, metrics, pause)
         spare = prefer == "auto" and self._scraping.configured()
         self._source = PrometheusSource(readers, prometheus, first_answer=FIRST_ANSWER if spare else None)
@@ -83,8 +85,7 @@ class SignalReader:
         try:
             return once.get(deadline)
         except TimeoutError:
-            says = f"{name} could not be read in the time that was left"
-            return _nothing(name, signal, Unknown(reason="timeout", says=says))
+            return _nothing(name, signal, self._late(f"{name} could not be read in the time that was left"))
 
     def history(
         self,
@@ -120,7 +121,7 @@ class SignalReader:
             return self._once(key, make).get(deadline)
         except TimeoutError:
             says = f"the history of {name} could not be read in the time that was left"
-            return History(signal=name, step=step, unknown=Unknown(reason="timeout", says=says))
+            return History(signal=name, step=step, unknown=self._late(says))
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the report must know about how signals were measured."""
@@ -246,6 +247,12 @@ class SignalReader:
             direct=True,
             note="; ".join((*outcome.notes, *again)),
         )
+
+    def _late(self, says: str) -> Unknown:
+        """What the time ran out over: Prometheus, or the page once that is known to be gone."""
+        scraped = self._prefer == "direct" or self._source.gone is not None
+        address, setting = self._readers.where(self._metrics if scraped else self._prometheus)
+        return Unknown(reason="timeout", says=says, address=address, setting=setting)
 
     def _pause(self) -> str:
         return format_duration(round(self._scraping.pause, 1))
