@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 TIMEOUT = 12.0  # seconds, --timeout of every diagnosis here
-SLACK = 10.0  # starting Python on a loaded machine; what hangs here hangs for a minute
+SLACK = 25.0  # starting Python on a loaded machine; what hangs here hangs for a minute
 
 
 def vector(value: str) -> bad.Behaviour:
@@ -84,10 +84,11 @@ HTTP: dict[str, tuple[object, str]] = {
     "wants-tls": (bad.tls_only, "tls"),
 }
 FEWER = ("refuses", "no-such-name", "hangs", "closes-half-way", "html", "broken-json", "401", "429", "500", "gzip-bomb")
+ALIKE = ("drips-headers", "resets", "not-even-json", "502", "200-mb-told", "broken-gzip", "redirects-away")
 WAYS: dict[str, dict[str, tuple[object, str]]] = {
     "prometheus": HTTP | {"empty-vector": (vector(""), "bad-answer")},
     "alertmanager": {way: HTTP[way] for way in FEWER},
-    "kubernetes": HTTP,
+    "kubernetes": {way: HTTP[way] for way in HTTP if way not in ALIKE},
     "metrics": HTTP
     | {
         "no-samples": (page("# nothing yet\n"), "no-data"),
@@ -288,7 +289,7 @@ def outcomes(request, world):
     """All the cases that were selected, several at a time."""
     mine = [item for item in request.session.items if item.path == request.path and "outcomes" in item.fixturenames]
     wanted = {item.callspec.params["case"] for item in mine}
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         running: dict[Case, Future[Outcome]] = {case: pool.submit(one, world, case) for case in CASES if case in wanted}
     return running
 
@@ -302,7 +303,9 @@ def of(report: dict[str, Any], system: str) -> list[dict[str, Any]]:
 def test_that_part_is_unknown_and_the_rest_stands(case, outcomes, world):
     outcome = outcomes[case].result()
     report, whole = outcome.report, world.whole.report
-    reason = WAYS[case.source][case.way][1]
+    reasons = {WAYS[case.source][case.way][1]}
+    if "too-large" in reasons:  # 200 MB may also take too long
+        reasons.add("timeout")
     assert outcome.seconds < TIMEOUT + SLACK
     assert outcome.err == ""
 
@@ -311,7 +314,7 @@ def test_that_part_is_unknown_and_the_rest_stands(case, outcomes, world):
     found = [f for f in of(report, system) if f["id"] not in MEASURED]
     assert found or system == "alertmanager"  # other alerts decide nothing
     assert [(f["id"], f["says"]) for f in found if f["state"] != "unknown"] == []
-    told = [u for u in report["unknown"] if u["reason"] == reason and outcome.setting in u.get("setting", "")]
+    told = [u for u in report["unknown"] if u["reason"] in reasons and outcome.setting in u.get("setting", "")]
     assert told, report["unknown"]
     if case.source != "kubernetes":  # there the address is the context's name
         assert outcome.netloc in told[0]["says"] + told[0]["address"]
