@@ -85,7 +85,7 @@ def diagnose(
             evidence_of[finding.id] = (*evidence_of.get(finding.id, ()), *finding.evidence)
     concerned = [c for c in runbook.causes if _cause_concerns(c, profile)]
     judged = [(spec, result) for spec in concerned if (result := causes.judge(spec, known, evidence_of)) is not None]
-    word, deciding = verdict.decide(findings)
+    word, deciding = verdict.decide(findings, runbook.decides)
     if word == "ok":  # nothing to explain: what speaks for a cause is kept, but confirms nothing
         judged = [(spec, _unconfirmed(result)) for spec, result in judged]
     ranked = causes.rank(

@@ -53,7 +53,7 @@ class CauseSpec(Spec, frozen=True, kw_only=True):
 
 
 class Runbook(Spec, frozen=True, kw_only=True):
-    """One runbook. ``verdict``: finding ids that decide the verdict besides the objectives."""
+    """One runbook. ``decides``: finding ids that decide the verdict besides the objectives and symptoms."""
 
     runbook: str
     title: str
@@ -61,6 +61,7 @@ class Runbook(Spec, frozen=True, kw_only=True):
     meaning: str
     impact: str
     parameters: tuple[Parameter, ...] = ()
+    decides: tuple[str, ...] = ()
     diagnosis: tuple[ProbeUse, ...]
     causes: tuple[CauseSpec, ...]
     mitigation: tuple[dict[str, Any], ...] = ()

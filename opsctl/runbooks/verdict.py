@@ -8,6 +8,7 @@ from typing import NamedTuple
 from opsctl.model import Evidence, Finding, Measured, Point, Severity, Value, VerdictWord
 
 OBJECTIVE = "signal.objective-broken"
+SYMPTOM = "symptom.shown"
 WORD: dict[Severity, VerdictWord] = {"sev1": "critical", "sev2": "critical", "sev3": "warning", "sev4": "warning"}
 EXIT: dict[VerdictWord, int] = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
@@ -30,9 +31,12 @@ def word_of(finding: Finding) -> VerdictWord:
     return WORD.get(finding.severity or "sev3", "warning")
 
 
-def decide(findings: Sequence[Finding]) -> Verdict:
-    """The worst broken objective decides; without one, an objective that could not be measured makes it unknown."""
-    objectives = [f for f in findings if f.id == OBJECTIVE]
+def decide(findings: Sequence[Finding], decides: Sequence[str] = ()) -> Verdict:
+    """The worst broken objective, symptom or finding named in ``decides``; without one, what could not be measured.
+
+    A finding without a severity of its own counts as sev3.
+    """
+    objectives = [f for f in findings if f.id in (OBJECTIVE, SYMPTOM, *decides)]
     order: dict[VerdictWord, int] = {"critical": 0, "warning": 1, "unknown": 2, "ok": 3}
     best = min(
         objectives,

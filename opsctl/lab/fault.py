@@ -1,0 +1,34 @@
+"""What a fault of the lab is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LATENCY = "high-latency"
+ERRORS = "high-error-rate"
+TIMEOUTS = "high-timeout-rate"
+DOWN = "service-down"
+QUERIES = "slow-queries"
+CACHE = "low-cache-hit-rate"
+RESOURCES = "resource-exhaustion"
+STALE = "monitoring-stale"
+
+
+class Fault(NamedTuple):
+    """One fault. ``cause``: the id under which ``runbook`` should name it. ``needs``: parts that must be there.
+
+    ``also``: further (runbook, cause) of the same service that should find it first while it is on.
+    """
+
+    id: str
+    service: str
+    runbook: str
+    cause: str
+    says: str
+    needs: tuple[str, ...] = ()
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def found_by(self) -> tuple[tuple[str, str], ...]:
+        """Every (runbook, cause) that should name it."""
+        return ((self.runbook, self.cause), *self.also)
