@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "diagnose": Entry("opsctl.cli.diagnose", "Look for the cause of an incident. Changes nothing."),
     "runbook": Entry("opsctl.cli.runbook", "List, show and check runbooks."),
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
+    "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
 }

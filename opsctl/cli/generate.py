@@ -8,9 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opsctl.cli.output import note
 from opsctl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from opsctl.runbooks.model import ProbeUse
 
 
 def files(root: Path) -> Mapping[Path, str]:
@@ -19,8 +23,13 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.cli.manifest import walk
     from opsctl.completion import bash, fish, zsh
     from opsctl.config.schema import config_schema
+    from opsctl.probes.registry import all_probes
     from opsctl.report.as_json import schema as report_schema
+    from opsctl.report.page import as_markdown as runbook_page
+    from opsctl.report.probe_page import as_markdown as probe_page
+    from opsctl.runbooks.find import find
     from opsctl.runbooks.index import build
+    from opsctl.runbooks.load import load_file
     from opsctl.runbooks.pages import readme
     from opsctl.runbooks.schema import as_text, runbook_schema
     from opsctl.services.schema import profile_schema
@@ -28,6 +37,16 @@ def files(root: Path) -> Mapping[Path, str]:
     commands = walk()
     books = root / "runbooks"
     command = tree()
+    probes = all_probes()
+    uses: dict[str, dict[str, list[ProbeUse]]] = {id: {} for id in probes}
+    pages: dict[Path, str] = {}
+    for name, path in find([books]).items():
+        book = load_file(path).runbook
+        pages[books / "pages" / f"{name}.md"] = runbook_page(book)
+        for use in book.diagnosis:
+            uses[use.probe].setdefault(name, []).append(use)
+    for id, probe in probes.items():
+        pages[books / "pages/probes" / f"{id}.md"] = probe_page(probe, uses[id])
     context = command.make_context("opsctl", [], resilient_parsing=True, max_content_width=80, terminal_width=80)
     return {
         root / "opsctl/cli/help.txt": command.get_help(context).rstrip() + "\n",
@@ -40,16 +59,17 @@ def files(root: Path) -> Mapping[Path, str]:
         books / "schema/service.json": as_text(profile_schema()),
         books / "schema/report.json": as_text(report_schema()),
         books / "schema/opsctl.json": as_text(config_schema()),
+        **pages,
     }
 
 
 def stale(root: Path) -> list[Path]:
-    """Generated files that differ from what they should be."""
-    return [
-        path
-        for path, content in files(root).items()
-        if not path.exists() or path.read_text(encoding="utf-8") != content
+    """Generated files that differ from what they should be, and pages of what is no more."""
+    current = files(root)
+    differing = [
+        path for path, content in current.items() if not path.exists() or path.read_text(encoding="utf-8") != content
     ]
+    return differing + [path for path in sorted((root / "runbooks/pages").rglob("*.md")) if path not in current]
 
 
 def main(argv: list[str]) -> int:
@@ -70,7 +90,12 @@ def _check(root: Path) -> int:
 
 
 def _write(root: Path) -> int:
-    for path, content in files(root).items():
+    current = files(root)
+    for path in (root / "runbooks/pages").rglob("*.md"):
+        if path not in current:
+            path.unlink()
+            note(f"removed {path.relative_to(root)}")
+    for path, content in current.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             path.write_text(content, encoding="utf-8")

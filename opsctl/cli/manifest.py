@@ -46,7 +46,7 @@ def _walk(command: Any, path: tuple[str, ...], found: Tree) -> None:
         _flags(command),
         tuple(children),
         argument=_ARGUMENT.get(path, ""),
-        argument_values=_faults(path),
+        argument_values=_values(path),
     )
     for name, child in children.items():
         _walk(child, (*path, name), found)
@@ -71,7 +71,11 @@ def _walk_diagnose(command: Any, found: Tree) -> None:
     found[("diagnose", "*")] = Node(("diagnose", "*"), "Any other runbook", common or ())
 
 
-def _faults(path: tuple[str, ...]) -> tuple[str, ...]:
+def _values(path: tuple[str, ...]) -> tuple[str, ...]:
+    if path == ("probe", "show"):
+        from opsctl.probes.registry import all_probes
+
+        return tuple(all_probes())
     if path in (("lab", "break"), ("lab", "heal")):
         from opsctl.lab.faults import FAULTS
 

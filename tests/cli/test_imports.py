@@ -92,6 +92,8 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["runbook", "show", "high-latency"], READ),
         (["runbook", "show", "high-latency", "--markdown"], READ),
         (["runbook", "lint"], READ | {"opsctl.probes", "opsctl.clients", "promql_parser"}),
+        (["probe", "list"], LISTED | {"msgspec", "opsctl.probes", "opsctl.clients", "promql_parser"}),
+        (["probe", "show", "http.health"], READ | {"opsctl.probes", "opsctl.clients", "promql_parser"}),
         (["service", "list"], LISTED),
         (["service", "show", "vritti"], READ),
         (["service", "lint"], READ | {"promql_parser"}),
