@@ -68,7 +68,7 @@ class Exchange:
                     return self._once(client, call, method, url, name, headers, body, limits)
                 except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
                     # A server may close an idle connection just as it is used again. Only reads are repeated.
-                    if call.connected or call.received or method == "POST":
+                    if call.connected or call.received or method not in ("GET", "HEAD"):
                         raise _cut_off(error, call.received, name) from None
             with wire.call(limits.deadline, limits.timeout) as call:
                 try:

@@ -66,3 +66,14 @@ def http_remedy(url: str) -> str:
     """What to write instead of something that is not an HTTP URL."""
     plain = "://" not in url and "@" not in url and url.isprintable() and " " not in url and 0 < len(url) < 100
     return f"Write http://{url.removeprefix('//')}." if plain else "Write it as http://host:port."
+
+
+def members(url: str) -> tuple[str, ...]:
+    """The addresses of a cluster whose members are asked one by one, written with commas between them."""
+    return tuple(one.strip() for one in url.split(",") if one.strip()) or (url,)
+
+
+def http_urls(name: str, what: str, url: str) -> None:
+    """``http_url`` for the endpoint ``name``; Alertmanager's may be several, with commas between them."""
+    for one in members(url) if name == "alertmanager" else (url,):
+        http_url(what, one)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsctl.config.addresses import http_remedy, http_url, origin, with_password
+from opsctl.config.addresses import http_remedy, http_urls, members, origin, with_password
 from opsctl.config.contexts import Choice, Config, choose, load_config, spec_of
 from opsctl.config.endpoint import Endpoint
 from opsctl.config.environment import URLS, Chosen, from_environment, kubernetes_default
@@ -132,9 +132,13 @@ class Settings:
         for part in reversed(found.placed):
             merged.update(self._options(part, secrets=found.fits(part)))
         http, left_out = self._http_of(found)
+        address = self._with_password(chosen.url, found)
+        if name == "alertmanager" and "," in address:
+            address, *others = members(address)
+            merged["members"] = ",".join(others)
         return Endpoint(
             name=name,
-            url=self._with_password(chosen.url, found),
+            url=address,
             setting=f"{chosen.setting}, without the http_config of {left_out}" if left_out else chosen.setting,
             http=access(http, self.environ),
             options=merged,
@@ -202,7 +206,7 @@ class Settings:
         setting = FLAGS.get(name, f"--{name}-url")
         if name in HTTP:
             try:
-                http_url(setting, given)
+                http_urls(name, setting, given)
             except ValueError as error:
                 raise UsageError(str(error), remedy=http_remedy(given)) from None
         return Chosen(given, setting)
@@ -259,7 +263,7 @@ class Settings:
                 self.placed_http_of(placed)
                 if name in HTTP and placed.address.url:
                     try:
-                        http_url(f"{name}.url", placed.address.url)
+                        http_urls(name, f"{name}.url", placed.address.url)
                     except ValueError as error:
                         place = placed.source.place((*placed.keys, "url"))
                         raise ConfigError(str(error), place=place, remedy=http_remedy(placed.address.url)) from None
@@ -268,7 +272,7 @@ class Settings:
             variable = from_environment(name, self.environ)
             if variable is not None:
                 try:
-                    http_url("this", variable.url)
+                    http_urls(name, "this", variable.url)
                 except ValueError as error:
                     raise ConfigError(str(error), place=variable.setting, remedy=http_remedy(variable.url)) from None
 

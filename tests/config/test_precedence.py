@@ -188,3 +188,12 @@ def test_addresses_that_cannot_be_http(write: Write) -> None:
     assert file.value.sentence() == (
         "opsctl.yaml:3: prometheus.url is not an http:// or https:// URL with a host. Write http://prom:9090."
     )
+
+
+def test_an_alertmanager_cluster_is_written_with_commas(tmp_path):
+    both = {"ALERTMANAGER_URL": "http://am1:9093, http://am2:9093", "HOME": str(tmp_path)}
+    found = load_settings(None, None, {}, both).endpoint("alertmanager")
+    assert found.url == "http://am1:9093"
+    assert found.options["members"] == "http://am2:9093"
+    with pytest.raises(ConfigError):
+        load_settings(None, None, {}, both | {"ALERTMANAGER_URL": "http://am1:9093,am2"})

@@ -1,0 +1,1 @@
+"""Silences: matchers, drafts, guards, schedules. Pure, but for what is named ``apply``."""

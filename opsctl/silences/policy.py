@@ -1,0 +1,68 @@
+"""The policy for silences: one YAML file that a team shares, checked while it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from opsctl.durations import parse_duration, parse_quantity
+from opsctl.errors import UsageError
+from opsctl.silences.matcher import Matcher, parse
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a silence may be. The defaults hold where no file says otherwise.
+
+    ``max_duration``: from now or its start to its end. ``max_share``: of the alerts that fire now, judged from
+    ``share_from`` firing alerts on. ``never_alone``: labels that are too wide without another one beside them.
+    ``protected``: matchers of alerts that only ``--allow`` with a reason may mute.
+    """
+
+    max_duration: str = "24h"
+    min_matchers: int = 1
+    never_alone: tuple[str, ...] = ("severity", "cluster", "prometheus", "environment", "env", "region", "job")
+    max_share: str | float = "50%"
+    share_from: int = 4
+    protected: tuple[str, ...] = ("alertname=Watchdog", "severity=critical")
+    ticket: bool = False
+    ticket_pattern: str = ""
+    comment_max: int = 2000
+
+    def __post_init__(self) -> None:
+        try:
+            longest, share = parse_duration(self.max_duration), float(parse_quantity(self.max_share))
+            for text in self.protected:
+                parse(text)
+        except UsageError as error:
+            raise ValueError(error.sentence()) from None
+        if longest <= 0:
+            raise ValueError("max_duration must be longer than 0s")
+        if not 0 < share <= 1:
+            raise ValueError("max_share is a share between 0 and 100%")
+        if self.min_matchers < 1:
+            raise ValueError("min_matchers is at least 1: a silence without a matcher mutes everything")
+
+    @property
+    def longest(self) -> float:
+        """Seconds."""
+        return parse_duration(self.max_duration)
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return float(parse_quantity(self.max_share))
+
+    @property
+    def protected_matchers(self) -> tuple[Matcher, ...]:
+        """Each protects the alerts that it matches."""
+        return tuple(parse(text) for text in self.protected)
+
+
+def load_policy(path: Path | None) -> Policy:
+    """The policy of a file, or the defaults without one. Raises ConfigError with file and line."""
+    if path is None:
+        return Policy()
+    from opsctl.config.yamlfile import read_struct
+
+    return read_struct(path, Policy, what="silence policy")
