@@ -199,6 +199,8 @@ def _digits(number: float, digits: int) -> str:
     """``digits`` significant digits; whole numbers from 100 on are never cut; thousands are set apart."""
     if number == 0:
         return "0"
+    if not math.isfinite(number):  # a per cent of nearly the largest number there is
+        return "infinite" if number > 0 else "-infinite"
     places = max(0, digits - 1 - math.floor(math.log10(abs(number))))
     if places > 12:
         return f"{number:.{digits - 1}e}"

@@ -99,6 +99,7 @@ Reason = Literal[
     "slots-full",  # Postgres: no connection slot is left
     "missing-library",  # an optional package is not installed
     "skipped",  # left out to spare a loaded server
+    "not-recorded",  # a replay: the report does not hold it
     "bug",  # our own mistake, see the note
 ]
 

@@ -10,14 +10,29 @@ import typer
 from typer.core import TyperCommand
 
 from opsctl.cli.app import NearestGroup
-from opsctl.cli.options import Format, Output, Root, Service, root_of
+from opsctl.cli.options import ReportFormat, ReportOutput, Root, Service, root_of
 from opsctl.cli.result import Result
 
 AT = typer.Option("--at", metavar="TIME", help="Look at a past time: RFC 3339, unix seconds, or `20m ago`.")
-SINCE = typer.Option("--since", metavar="DURATION", help="How far back to look for onset and changes.")
-TIMEOUT = typer.Option("--timeout", metavar="DURATION", help="Total time; what is not seen by then is unknown.")
+SINCE = typer.Option("--since", metavar="DURATION", help="How far back to look for onset and changes. [default: 30m]")
+TIMEOUT = typer.Option(
+    "--timeout", metavar="DURATION", help="Total time; what is not seen by then is unknown. [default: 30s]"
+)
 DIRECT = typer.Option("--direct", help="Measure by direct scrape, even with a Prometheus.")
-SAVE = typer.Option("--save/--no-save", help="Keep the report in the state folder.")
+SAVE = typer.Option(
+    "--save/--no-save", help="Keep the report in the state folder. [default: save; a replay is not saved]"
+)
+WATCH = typer.Option(
+    "--watch", help="Look again and again until Ctrl-C; with -o json one report a line. The last report is saved."
+)
+EVERY = typer.Option("--every", metavar="DURATION", help="With --watch: from one look to the next. [default: 10s]")
+FOLLOW = typer.Option(
+    "--follow", help="Go on into the runbook that the first confirmed cause names; with -o json a list of reports."
+)
+REPLAY = typer.Option(
+    "--replay", metavar="REPORT", help="Judge a saved report's evidence (name, file or `last`) anew; asks no system."
+)
+FILE = typer.Option("--output-file", metavar="FILE", help="Write the result there instead of to stdout.")
 URLS = {
     "prometheus_url": ("--prometheus-url", "Prometheus, instead of the environment's and the file's."),
     "alertmanager_url": ("--alertmanager-url", "Alertmanager, likewise."),
@@ -79,7 +94,8 @@ def runbook_command(name: str, root: Root) -> Any:
     own = {p.name: p for p in about.parameters}
 
     def call(**given: Any) -> Result:
-        from opsctl.cli.looking import Request, look
+        from opsctl.cli.looking import look
+        from opsctl.cli.request import Request
         from opsctl.runbooks.load import load
 
         request = Request(
@@ -91,7 +107,13 @@ def runbook_command(name: str, root: Root) -> Any:
             direct=given["direct"],
             save=given["save"],
             output=given["output"].value,
+            output_file=given["output_file"],
+            watch=given["watch"],
+            every=given["every"],
+            follow=given["follow"],
+            replay=given["replay"],
             flags={FLAG_ENDPOINT[key]: given[key] for key in URLS if given[key]},
+            flag_names=tuple(flag for key, (flag, _) in URLS.items() if given[key]),
             parameters={key: given[f"param_{key}"] for key in own},
         )
         return look(load(name, root.dirs()), request)
@@ -110,13 +132,18 @@ def runbook_command(name: str, root: Root) -> Any:
         option = typer.Option(flag, metavar=parameter.type.upper(), help=parameter.help + shown)
         add(f"param_{key}", Annotated[str | None, option], None)
     add("at", Annotated[str | None, AT], None)
-    add("since", Annotated[str, SINCE], "30m")
-    add("timeout", Annotated[str, TIMEOUT], "30s")
+    add("since", Annotated[str | None, SINCE], None)
+    add("timeout", Annotated[str | None, TIMEOUT], None)
     add("direct", Annotated[bool, DIRECT], False)
-    add("save", Annotated[bool, SAVE], True)
+    add("watch", Annotated[bool, WATCH], False)
+    add("every", Annotated[str | None, EVERY], None)
+    add("follow", Annotated[bool, FOLLOW], False)
+    add("replay", Annotated[str | None, REPLAY], None)
+    add("save", Annotated[bool | None, SAVE], None)
     for key, (flag, text) in URLS.items():
         add(key, Annotated[str | None, typer.Option(flag, metavar="URL", help=text)], None)
-    add("output", Output, Format.text)
+    add("output", ReportOutput, ReportFormat.text)
+    add("output_file", Annotated[str | None, FILE], None)
     call.__signature__ = inspect.Signature(parameters, return_annotation=Result)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     call.__doc__ = f"{about.title}\n\n{about.meaning}"

@@ -16,7 +16,25 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    """Formats of a report."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    html = "html"
+
+
 Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for machines.")]
+ReportOutput = Annotated[
+    ReportFormat,
+    typer.Option(
+        "-o",
+        "--output",
+        help="text for people, json for machines, markdown for a ticket, html: one page with plots (on a terminal it "
+        "goes to a file, whose name is printed).",
+    ),
+]
 Service = Annotated[
     str | None,
     typer.Option("-s", "--service", help="The service to look at; see `opsctl service list`.", metavar="NAME"),

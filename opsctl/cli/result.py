@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 class Result(NamedTuple):
     """``data``: anything msgspec encodes (a struct, or a dict of plain values), printed by ``-o json``.
 
-    ``text``: the rendering for people, a string or a function of the terminal's style. ``output``: the chosen
+    ``text``: the rendering in any other format, a string or a function of the terminal's style. ``output``: the chosen
     format, as given by the command's ``output`` parameter. ``exit``: the process' exit code.
-    ``notes``: lines for stderr.
+    ``notes``: lines for stderr. ``file``: where the result goes instead of stdout; "" is stdout.
+    ``stem``: the name of an HTML page that would otherwise go to a terminal.
     """
 
     data: object
@@ -22,3 +23,5 @@ class Result(NamedTuple):
     output: str = "text"
     exit: int = 0
     notes: tuple[str, ...] = ()
+    file: str = ""
+    stem: str = ""

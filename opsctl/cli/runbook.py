@@ -1,7 +1,8 @@
-"""``opsctl runbook list|show|lint``."""
+"""``opsctl runbook list|show|lint|test|new``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ app = typer.Typer(cls=NearestGroup, no_args_is_help=True, rich_markup_mode=None,
 
 @app.callback()
 def runbook() -> None:
-    """List, show and check runbooks."""
+    """List, show, check, test and start runbooks."""
 
 
 @app.command("list")
@@ -74,3 +75,76 @@ def lint(
     lines.append(f"{checked} runbooks checked, {errors} errors, {len(problems) - errors} warnings")
     data = {"checked": checked, "errors": errors, "problems": problems}
     return Result(data, "\n".join(lines), output, exit=78 if errors else 0)
+
+
+@app.command("test")
+def check_cases(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[RUNBOOK]...", help="Default: all.")] = None,
+    cases: Annotated[
+        str | None, typer.Option("--cases", metavar="DIR", help="Where the cases lie, one folder per runbook.")
+    ] = None,
+    add: Annotated[
+        str | None, typer.Option("--add", metavar="REPORT", help="Make a saved report (or `last`) into a case.")
+    ] = None,
+    first: Annotated[
+        str, typer.Option("--first", metavar="CAUSE", help="With --add: the cause that must come first.")
+    ] = "",
+    never: Annotated[
+        list[str] | None, typer.Option("--never", metavar="CAUSE", help="With --add: one that must not be confirmed.")
+    ] = None,
+    verdict: Annotated[
+        str, typer.Option("--verdict", metavar="WORD", help="With --add: ok, warning, critical or unknown.")
+    ] = "",
+    title: Annotated[str, typer.Option("--title", metavar="TEXT", help="With --add: what happened.")] = "",
+    output: Output = Format.text,
+) -> Result:
+    """Judge saved reports by today's runbooks: does each still name the cause that its case expects?
+
+    Cases are YAML files with their report beside them, in `cases/RUNBOOK/` of the folder that holds the runbook.
+    Exit 0: all went as expected; 2: one did not, or there is none.
+    """
+    from opsctl.cli.testing import Wanted, add_case, run_cases
+
+    dirs = root_of(ctx).dirs()
+    if add is not None:
+        wanted = Wanted(add, first, tuple(never or ()), verdict, title, cases)
+        return add_case(wanted, dirs, output.value)
+    if first or never or verdict or title:
+        from opsctl.errors import UsageError
+
+        raise UsageError("--first, --never, --verdict and --title go with --add", remedy="Name the report: --add last.")
+    return run_cases(names or (), cases, dirs, output.value)
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="RUNBOOK", help="a-z, 0-9 and -.")],
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="A runbook to copy, or an alert that it answers.")
+    ] = None,
+    folder: Annotated[
+        str | None, typer.Option("--dir", metavar="DIR", help="Where to write it; default ./runbooks or --runbooks.")
+    ] = None,
+    output: Output = Format.text,
+) -> Result:
+    """Start a runbook that passes the lint, with comments that say how to go on. Overwrites nothing."""
+    import shlex
+
+    from opsctl.config.places import shown
+    from opsctl.runbooks.find import find
+    from opsctl.runbooks.new import runbook_start, write_start
+
+    root = root_of(ctx)
+    dirs = root.dirs()
+    text, notes = runbook_start(name, origin, dirs)
+    hidden = find(dirs).get(name)
+    chosen = folder or root.runbooks
+    path = write_start(Path(chosen or "runbooks").expanduser(), name, text)
+    if hidden is not None and hidden.resolve() != path.resolve():
+        notes = (*notes, f"there is a runbook {name} already ({shown(hidden)}); the first folder that has it wins")
+    start = f"opsctl --runbooks {shlex.quote(chosen)}" if chosen else "opsctl"
+    following = [f"{start} runbook lint {name}", f"{start} diagnose {name} -s SERVICE"]
+    lines = [f"Wrote {shown(path)}", "Next  " + following[0], *(f"      {line}" for line in following[1:])]
+    return Result({"runbook": name, "file": str(path), "next": following}, "\n".join(lines), output, notes=notes)

@@ -6,23 +6,18 @@ from typing import Any
 
 import msgspec
 
-from opsctl.errors import BadData
 from opsctl.model import SCHEMA, Report
+from opsctl.runbooks.seal import sealed
 
 
 def encode(report: Report) -> bytes:
-    """Indented JSON, times as RFC 3339 in UTC."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    """A sealed report for a file: one line per field of the report, times as RFC 3339 in UTC.
 
-
-def decode(data: bytes, place: str) -> Report:
-    """A saved report. Raises BadData (65) naming the place when it is truncated, edited or of another schema."""
-    try:
-        return msgspec.json.decode(data, type=Report)
-    except msgspec.ValidationError as error:
-        raise BadData(f"not a report of schema {SCHEMA}: {error}", place=place) from error
-    except msgspec.DecodeError as error:
-        raise BadData(f"this is not whole JSON: {error}", place=place) from error
+    What identifies a report stands first, so that a list reads only the beginning, and a torn file still tells.
+    """
+    report = sealed(report)
+    parts = [f'"{name}":'.encode() + msgspec.json.encode(getattr(report, name)) for name in report.__struct_fields__]
+    return b"{" + b",\n".join(parts) + b"}\n"
 
 
 def schema() -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from opsctl.errors import CouldNotLook, NotConfigured
-from opsctl.model import Change, Evidence, Finding, Seen, Struct, Unknown
+from opsctl.model import Change, Evidence, Finding, ProbeRun, Seen, Struct, Unknown
 from opsctl.redact import printable, redact
 from opsctl.runbooks.chosen import Plan, emitted
 from opsctl.runbooks.schedule import Done
@@ -18,53 +18,84 @@ S = TypeVar("S", bound=Struct)
 
 
 class Collected(NamedTuple):
-    """All answers of a diagnosis, in the runbook's order; texts without secrets."""
+    """All answers of a diagnosis, in the runbook's order."""
 
     evidence: tuple[Evidence, ...]
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     unknown: tuple[Unknown, ...]
     not_configured: tuple[Unknown, ...]
+    runs: tuple[ProbeRun, ...]  # which probe, asked with what, gave which of it
+
+    def cleaned(self) -> Collected:
+        """All of it without secrets and control characters. Done once, when answers of servers are taken."""
+        return Collected(
+            tuple(clean(one) for one in self.evidence),
+            tuple(clean(one) for one in self.findings),
+            tuple(clean(one) for one in self.changes),
+            tuple(clean(one) for one in self.unknown),
+            tuple(clean(one) for one in self.not_configured),
+            tuple(clean(one) for one in self.runs),
+        )
 
 
 def collect(
-    plans: Sequence[Plan], answers: Sequence[Done[Seen]], total: float, where: Callable[[str], tuple[str, str]]
+    plans: Sequence[Plan],
+    answers: Sequence[Done[Seen]],
+    total: float,
+    where: Callable[[str], tuple[str, str]],
+    parameters: Mapping[str, object],
 ) -> Collected:
-    """The probes' answers and failures as evidence and findings. ``total``: seconds the diagnosis was allowed.
+    """The probes' answers and failures as evidence and findings, texts as they came: see ``Collected.cleaned``.
 
-    ``where``: an endpoint's address and setting, "" for what is not known.
+    ``total``: seconds the diagnosis was allowed. ``where``: an endpoint's address and setting, "" for what is not
+    known. ``parameters``: the runbook's.
     """
     evidence: list[Evidence] = []
     findings: list[Finding] = []
     changes: list[Change] = []
     unknown: list[Unknown] = []
     absent: list[Unknown] = []
+    runs: list[ProbeRun] = []
     for item, answer in zip(plans, answers, strict=True):
         seen = answer.value if answer.value is not None else _failed(item, answer, total, where)
+        run = ProbeRun(probe=item.probe.id, with_=asked(item, parameters))
         if isinstance(answer.error, NotConfigured):
             absent.append(_unknown_of(item, answer.error))
+            runs.append(msgspec.structs.replace(run, absent=absent[-1]))
             continue
         ids: list[str] = []
+        told_before = len(findings)
         for raw in seen.evidence:
             number = f"e{len(evidence) + 1}"
             ids.append(number)
             evidence.append(
-                clean(
-                    msgspec.structs.replace(
-                        raw, id=number, probe=item.probe.id, seconds=raw.seconds or round(answer.seconds, 3)
-                    )
+                msgspec.structs.replace(
+                    raw, id=number, probe=item.probe.id, seconds=raw.seconds or round(answer.seconds, 3)
                 )
             )
             if raw.unknown is not None:
-                unknown.append(clean(msgspec.structs.replace(raw.unknown, probe=item.probe.id)))
+                unknown.append(msgspec.structs.replace(raw.unknown, probe=item.probe.id))
         for told in seen.findings:
             own = told.evidence or tuple(ids)
-            finding = clean(msgspec.structs.replace(told, probe=item.probe.id, evidence=own))
+            finding = msgspec.structs.replace(told, probe=item.probe.id, evidence=own)
             findings.append(finding)
             if finding.state == "unknown" and not any(e.unknown for e in seen.evidence):
                 unknown.append(_unknown_in(finding, evidence))
-        changes.extend(clean(change) for change in seen.changes)
-    return Collected(tuple(evidence), tuple(findings), tuple(changes), _once(unknown), _once(absent))
+        changes.extend(seen.changes)
+        places = tuple(range(told_before, len(findings)))
+        runs.append(msgspec.structs.replace(run, evidence=tuple(ids), findings=places))
+    return Collected(tuple(evidence), tuple(findings), tuple(changes), _once(unknown), _once(absent), tuple(runs))
+
+
+def asked(item: Plan, parameters: Mapping[str, object]) -> dict[str, Any]:
+    """What a probe was asked with, as the runbook writes it, parameters in place of their names."""
+    values: dict[str, Any] = {}
+    for key, value in item.use.with_.items():
+        chosen = parameters.get(str(value["param"])) if isinstance(value, dict) and set(value) == {"param"} else value
+        if chosen is not None:
+            values[key] = chosen
+    return values
 
 
 def _unknown_in(finding: Finding, evidence: Sequence[Evidence]) -> Unknown:
@@ -125,8 +156,8 @@ def _failed(item: Plan, answer: Done[Seen], total: float, where: Callable[[str],
 
 
 def _unknown_of(item: Plan, error: CouldNotLook) -> Unknown:
-    return clean(
-        Unknown(reason=error.reason, says=error.says, probe=item.probe.id, address=error.address, setting=error.setting)
+    return Unknown(
+        reason=error.reason, says=error.says, probe=item.probe.id, address=error.address, setting=error.setting
     )
 
 

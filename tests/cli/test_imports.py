@@ -7,6 +7,8 @@ import time
 import pytest
 
 from opsctl.config.places import built_in
+from opsctl.report.store import save
+from tests.report.sample import critical
 
 # Packages, and modules of the standard library, that take 2 ms or more; and the parts of opsctl behind them.
 HEAVY = {
@@ -87,6 +89,7 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["diagnose", "high-latency", "--help"], LISTED),
         (["diagnose", "no-such-runbook"], LISTED),
         (["no-such-command"], {"typer"}),
+        (["changes", "--help"], {"typer"}),
         (["runbook", "--help"], {"typer"}),
         (["runbook", "list"], LISTED),
         (["runbook", "show", "high-latency"], READ),
@@ -97,6 +100,14 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["service", "list"], LISTED),
         (["service", "show", "vritti"], READ),
         (["service", "lint"], READ | {"promql_parser"}),
+        (["runbook", "new", "mine"], {"typer"}),
+        (["runbook", "test"], READ),
+        (["report", "--help"], {"typer"}),
+        (["report", "list"], {"typer", "msgspec"}),
+        (["service", "check", "--help"], {"typer"}),
+        (["doctor", "--help"], {"typer"}),
+        (["doctor"], {"typer", "msgspec", "opsctl.probes"}),
+        (["doctor", "--grants", "redis"], {"typer", "msgspec", "opsctl.clients"}),
         (["context", "list"], {"typer", "msgspec"}),
         (["context", "show", "--sources"], {"typer", "msgspec"}),
         (["lab", "--help"], {"typer"}),
@@ -106,6 +117,22 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_command_without_a_backend_imports_no_client(argv, allowed, tmp_path):
+    assert heavy_imports(argv, tmp_path) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("argv", "allowed"),
+    [
+        (["report", "list"], {"typer", "msgspec", "json"}),
+        (["report", "show", "last"], {"typer", "msgspec", "json", "hashlib"}),
+        (["report", "show", "last", "-o", "json"], {"typer", "msgspec", "json", "hashlib"}),
+        (["report", "diff", "last"], {"typer", "msgspec", "json", "hashlib"}),
+        (["diagnose", "high-latency", "--replay", "last"], READ | {"hashlib", "opsctl.clients", "opsctl.probes"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_saved_report_is_shown_and_replayed_without_any_client(argv, allowed, tmp_path):
+    save(critical(), tmp_path / ".local" / "state" / "opsctl" / "reports")
     assert heavy_imports(argv, tmp_path) <= allowed
 
 
@@ -126,3 +153,20 @@ def test_a_service_without_postgres_redis_kubernetes_never_imports_their_drivers
     found = heavy_imports([*look, "--no-save"], tmp_path)
     assert found & DRIVERS == set()
     assert "httpx" in found  # it did look
+
+
+@pytest.mark.parametrize("shape", ["text", "json", "markdown", "html"])
+def test_no_format_of_a_report_imports_a_library_for_it_and_a_replay_no_client(shape, tmp_path):
+    from opsctl.report.as_json import encode
+    from tests.report.sample import full
+
+    (tmp_path / "kept.json").write_bytes(encode(full()))
+    replay = ["diagnose", "high-latency", "--replay", str(tmp_path / "kept.json"), "-o", shape]
+    found = heavy_imports(replay, tmp_path)
+    assert found & (DRIVERS | {"httpx", "asyncio", "ssl", "http"}) == set()
+    assert "opsctl.probes" in found  # it did judge
+
+
+def test_wishes_that_clash_are_refused_before_anything_is_loaded(tmp_path):
+    found = heavy_imports(["diagnose", "high-latency", "--watch", "-o", "html", "-s", "vritti"], tmp_path)
+    assert found <= LISTED | READ

@@ -3,7 +3,7 @@
 from opsctl.model import CauseResult, Finding, Unknown
 from opsctl.report.as_text import render
 from opsctl.report.style import Style
-from tests.report.sample import critical
+from tests.report.sample import critical, full
 
 EXPECTED = """\
 CRITICAL  sev2  vritti: P99 of request time 142 ms, objective 50 ms, broken for
@@ -119,3 +119,28 @@ def test_a_failure_that_a_note_tells_is_not_told_again():
 
 def test_causes_of_an_unknown_verdict_are_conditional():
     assert "Likely causes, if it is broken" in render(critical(verdict="unknown", severity=None), Style(80))
+
+
+def test_all_that_decides_is_listed_worst_first_when_there_are_several():
+    decided = (
+        Finding(id="symptom.shown", state="ok", says="/health answers healthy"),
+        Finding(id="kubernetes.crash-loop", state="breach", says="2 of 3 pods crash again and again"),
+        Finding(id="symptom.shown", state="breach", says="/ready answers 503", severity="sev2"),
+        Finding(id="signal.target-missed", state="unknown", says="Availability: no samples", reason="no-data"),
+    )
+    report = critical(findings=(*critical().findings, *decided), decides=("kubernetes.crash-loop",))
+    block = render(report, Style(80)).partition("Objectives\n")[2].partition("\n\n")[0]
+    assert block.splitlines() == [
+        "    broken   P99 of request time 142 ms, objective 50 ms, broken for 7 min",
+        "    shown    /ready answers 503",
+        "    breach   2 of 3 pods crash again and again",
+        "    unknown  Availability: no samples",
+        "    ok       /health answers healthy",
+    ]
+
+
+def test_changes_tell_how_far_they_are_from_the_onset():
+    text = render(full(), Style(80))
+    assert "What changed (nearest to 03:00 UTC first)" in text
+    assert "03:00 UTC  just then      vritti: process started" in text
+    assert "02:59 UTC  12 s before    Deployment api: image 1.14.2 -> 1.14.3" in text
