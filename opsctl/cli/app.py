@@ -24,10 +24,13 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "diagnose": Entry("opsctl.cli.diagnose", "Look for the cause of an incident. Changes nothing."),
-    "runbook": Entry("opsctl.cli.runbook", "List, show and check runbooks."),
+    "changes": Entry("opsctl.cli.changes", "What changed on a service's systems. Changes nothing."),
+    "runbook": Entry("opsctl.cli.runbook", "List, show, check, test and start runbooks."),
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
     "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
+    "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
+    "doctor": Entry("opsctl.cli.doctor", "Check what opsctl can reach and may see, with a remedy for each problem."),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
 }
 

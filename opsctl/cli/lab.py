@@ -15,10 +15,12 @@ from opsctl.cli.output import note
 from opsctl.cli.result import Result
 
 if TYPE_CHECKING:
+    from opsctl.lab.fault import Fault
     from opsctl.lab.state import Lab
 
 # Variables that would win over the lab's file.
-OVERRIDES = ("PROMETHEUS_URL", "ALERTMANAGER_URL", "DATABASE_URL", "PGSERVICE", "PGHOST", "PGPORT", "REDIS_URL")
+OVERRIDES = ("PROMETHEUS_URL", "ALERTMANAGER_URL", "DATABASE_URL", "PGSERVICE", "PGHOST", "PGPORT", "REDIS_URL",
+             "KUBECONFIG")  # fmt: skip
 
 app = typer.Typer(
     cls=NearestGroup,
@@ -55,11 +57,23 @@ def _exports(lab: Lab) -> dict[str, str]:
 
 
 @app.command()
-def up(dir: Dir = None, output: Output = Format.text) -> Result:
+def up(
+    service: Annotated[
+        list[str] | None,
+        typer.Option("--service", "-s", metavar="NAME", help="Only this service and what it needs; may be repeated."),
+    ] = None,
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
     """Start the lab in the background and wait until its numbers are warm (about 30 s)."""
     from opsctl.lab.control import up as start
+    from opsctl.lab.files import SERVICES
+    from opsctl.nearest import unknown_name
 
-    lab = start(_folder(dir), note)
+    for name in service or ():
+        if name not in SERVICES:
+            raise unknown_name("service of the lab", name, SERVICES)
+    lab = start(_folder(dir), note, service)
     exports = _exports(lab)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += [f"unset {name}" for name in OVERRIDES if os.environ.get(name)]
@@ -108,7 +122,7 @@ def break_(
     lines = [f"{f.id}: {f.says}" for f in found]
     if wait:
         wait_shown(note)
-    lines += [f"{'Look' if wait else 'In about 30 s'}:  opsctl diagnose {f.runbook} -s {f.service}" for f in found]
+    lines += [f"{'Look' if wait else 'In about 30 s'}:  {command}" for f in found for command in f.commands]
     return Result({"on": on}, "\n".join(dict.fromkeys(lines)), output)
 
 
@@ -150,24 +164,71 @@ def distract(
 
 
 @app.command()
-def faults(output: Output = Format.text) -> Result:
-    """List the faults: service, runbook, the cause they should be found as, what they do."""
+def faults(
+    service: Annotated[
+        list[str] | None, typer.Option("--service", "-s", metavar="NAME", help="Only faults of this service.")
+    ] = None,
+    runbook: Annotated[
+        list[str] | None, typer.Option("--runbook", "-r", metavar="NAME", help="Only those that this runbook finds.")
+    ] = None,
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """List the faults: what each does, and the commands that should find it."""
     from opsctl.lab.faults import DISTRACTORS, FAULTS
+    from opsctl.nearest import unknown_name
 
-    rows = [f._asdict() for f in FAULTS]
-    cells = [(f.id, f.service, f.runbook, f.cause) for f in FAULTS]
-    widths = [max(len(row[i]) for row in cells) for i in range(4)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), f.says])
-        for row, f in zip(cells, FAULTS, strict=True)
+    for names, known, what in (
+        (service, {f.service for f in FAULTS}, "service of the lab"),
+        (runbook, {name for f in FAULTS for name, _ in f.found_by}, "runbook with faults in the lab"),
+    ):
+        for name in names or ():
+            if name not in known:
+                raise unknown_name(what, name, sorted(known))
+    found = [
+        f
+        for f in FAULTS
+        if (not service or f.service in service) and (not runbook or {name for name, _ in f.found_by} & set(runbook))
     ]
-    lines += ["", *(f"opsctl lab distract {name:<8} {says}" for name, says in DISTRACTORS.items())]
-    return Result({"faults": rows, "distractors": DISTRACTORS}, "\n".join(lines), output)
+    lacking = _lacking(dir, found)
+    rows = [
+        f._asdict() | {"found_by": [list(one) for one in f.found_by], "commands": f.commands, "absent": lacking[f.id]}
+        for f in found
+    ]
+    return Result({"faults": rows, "distractors": DISTRACTORS}, _listed(found, lacking, DISTRACTORS), output)
+
+
+def _lacking(dir: str | None, found: list[Fault]) -> dict[str, list[str]]:
+    """What the lab that runs lacks for each fault; nothing is known when none runs."""
+    from opsctl.config.places import state_dir
+
+    folder = Path(dir).expanduser().absolute() if dir else state_dir() / "lab"
+    if not (folder / "lab.json").exists():
+        return {f.id: [] for f in found}
+    from opsctl.lab.state import absent, read
+
+    lab = read(folder)
+    return {f.id: absent(lab.parts, (*f.needs, f.service)) if lab is not None else [] for f in found}
+
+
+def _listed(found: list[Fault], lacking: dict[str, list[str]], distractors: dict[str, str]) -> str:
+    lines = []
+    for name in dict.fromkeys(f.service for f in found):
+        lines += [name]
+        for f in (f for f in found if f.service == name):
+            lines += ["", f"  {f.id}", f"    {f.says}"]
+            lines += [f"    absent here: {part}" for part in lacking[f.id]]
+            lines += [f"    {command}  ->  {cause}" for command, (_, cause) in zip(f.commands, f.found_by, strict=True)]
+        lines += [""]
+    lines += ["distractions", "", *(f"  opsctl lab distract {name:<8} {says}" for name, says in distractors.items())]
+    return "\n".join(lines)
 
 
 @app.command()
 def stop(
-    server: Annotated[str, typer.Argument(metavar="SERVER", help="prometheus, alertmanager, postgres or redis.")],
+    server: Annotated[
+        str, typer.Argument(metavar="SERVER", help="prometheus, alertmanager, postgres, redis or kubernetes.")
+    ],
     dir: Dir = None,
     output: Output = Format.text,
 ) -> Result:

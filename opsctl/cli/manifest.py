@@ -14,12 +14,15 @@ _KIND = {
     "--runbooks": "folder",
     "--kubeconfig": "file",
     "--dir": "folder",
+    "--cases": "folder",
 }
 _ARGUMENT: dict[tuple[str, ...], str] = {
     ("service", "show"): "service",
     ("service", "lint"): "service",
+    ("service", "check"): "service",
     ("runbook", "show"): "runbook",
     ("runbook", "lint"): "runbook",
+    ("runbook", "test"): "runbook",
     ("context", "use"): "context",
     ("context", "show"): "context",
 }

@@ -1,4 +1,4 @@
-"""``opsctl service list|show|lint|new``."""
+"""``opsctl service list|show|lint|check|new``."""
 
 from __future__ import annotations
 
@@ -136,6 +136,51 @@ def lint(
     )
     data = {"checked": checked, **counts, "problems": problems}
     return Result(data, "\n".join(lines), output, exit=78 if counts["error"] else 0)
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    name: Name,
+    timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="Total time.")] = "20s",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also show each signal that is fine.")] = False,
+    output: Output = Format.text,
+) -> Result:
+    """Hold a profile against what is really measured: which objectives can be judged now, which names are wrong.
+
+    Exit: 0 all as declared, 1 something is not, 2 an objective cannot be judged, 3 it could not be told.
+    """
+    from opsctl.config.places import built_in, shown
+    from opsctl.config.settings import load_settings
+    from opsctl.durations import parse_duration
+    from opsctl.errors import UsageError
+    from opsctl.services.find import list_profiles
+    from opsctl.services.live import check as look
+    from opsctl.services.live_page import page
+    from opsctl.services.load import apply_override, load_profile
+    from opsctl.services.resolve import resolver
+
+    root = root_of(ctx)
+    dirs = root.dirs()
+    settings = load_settings(root.config, root.context)
+    profile = apply_override(load_profile(name, dirs), settings.override(name))
+    seconds = parse_duration(timeout)
+    if seconds <= 0:
+        raise UsageError("--timeout must be longer than 0s")
+    file = list_profiles(dirs)[name]
+    found = look(
+        profile,
+        resolver(profile, settings),
+        file=shown(file),
+        built_in=file.is_relative_to(built_in()),
+        context=settings.context,
+        timeout=seconds,
+    )
+
+    def text(style: Style) -> str:
+        return page(found, width=style.width, heading=lambda title: style.paint(title, "bold"), verbose=verbose)
+
+    return Result(found, text, output, exit=found.exit)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Alertmanager's API v2, read side: alerts and status. API v1 answers 410 since 0.27 and is not used."""
+"""Alertmanager's API v2, read side: alerts, silences and status. API v1 answers 410 since 0.27 and is not used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from opsctl.clients.http import HttpReader, Params
 from opsctl.clients.http_answer import HttpAnswer, first_words
+from opsctl.clients.typed import ready
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.redact import printable, redact
@@ -75,9 +76,48 @@ class Version(Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class Matcher(Struct, frozen=True, kw_only=True):
+    """One condition of a silence on a label; a regular expression is anchored at both ends."""
+
+    name: str
+    value: str = ""
+    is_regex: bool = msgspec.field(name="isRegex", default=False)
+    is_equal: bool = msgspec.field(name="isEqual", default=True)  # absent before 0.22
+
+    def __str__(self) -> str:
+        operator = ("=~" if self.is_regex else "=") if self.is_equal else ("!~" if self.is_regex else "!=")
+        return f"{self.name}{operator}{self.value}"
+
+
+class SilenceStatus(Struct, frozen=True, kw_only=True):
+    """``state``: pending, active, expired."""
+
+    state: str = ""
+
+
+class Silence(Struct, frozen=True, kw_only=True):
+    """A silence; one that was ended early has ``ends_at`` in the past. Expired ones are kept for five days."""
+
+    id: str
+    matchers: tuple[Matcher, ...] = ()
+    starts_at: datetime = msgspec.field(name="startsAt")
+    ends_at: datetime = msgspec.field(name="endsAt")
+    updated_at: datetime | None = msgspec.field(name="updatedAt", default=None)
+    created_by: str = msgspec.field(name="createdBy", default="")
+    comment: str = ""
+    status: SilenceStatus = SilenceStatus()
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """The configuration file in use, secrets hidden by the server."""
+
+    original: str = ""
+
+
 class AlertmanagerStatus(Struct, frozen=True, kw_only=True):
     """``started`` is the start of the process (the API calls it uptime)."""
 
+    config: Configuration = Configuration()
     cluster: Cluster = Cluster()
     version: Version = msgspec.field(name="versionInfo")
     started: datetime | None = msgspec.field(name="uptime", default=None)
@@ -92,7 +132,7 @@ _REASONS: dict[int, Reason] = {400: "bad-query", 404: "not-found", 415: "bad-que
 
 
 class AlertmanagerReader:
-    """Alerts and status. Thread-safe. ``address`` and ``setting`` as in HttpReader."""
+    """Alerts, silences, status. Thread-safe. ``address`` and ``setting`` as in HttpReader."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._http = HttpReader(endpoint)
@@ -111,6 +151,18 @@ class AlertmanagerReader:
     def status(self, timeout: float = 5.0) -> AlertmanagerStatus:
         """Version, start, cluster. Raises CouldNotLook."""
         return self._read("/api/v2/status", AlertmanagerStatus, timeout)
+
+    def silences(self, timeout: float = 5.0) -> tuple[Silence, ...]:
+        """All silences, those that ended in the last days included. Raises CouldNotLook."""
+        return self._read("/api/v2/silences", tuple[Silence, ...], timeout)
+
+    def ready(self, timeout: float = 5.0) -> HttpAnswer:
+        """What ``/-/ready`` answers, when it says that alerts are taken; else raises CouldNotLook."""
+        return self._http.get("/-/ready", timeout=timeout)
+
+    def metrics(self, timeout: float = 5.0) -> HttpAnswer:
+        """Alertmanager's own metrics page."""
+        return self._http.get("/metrics", timeout=timeout)
 
     def close(self) -> None:
         """Close connections."""
@@ -137,7 +189,7 @@ class AlertmanagerReader:
             says = f"Alertmanager gave the request up: {first_words(got.body)}"
             return CouldNotLook("timeout", says, address=self.address, setting=self.setting)
         try:
-            decoded = msgspec.json.decode(got.body, type=str | _Coded)
+            decoded = msgspec.json.decode(got.body, type=str | ready(_Coded))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._http.failure(got)
         words = redact(printable(decoded if isinstance(decoded, str) else decoded.message))[:300]

@@ -16,6 +16,7 @@ import msgspec
 
 from opsctl.clients.http_answer import HttpAnswer, failure, shown, what_came
 from opsctl.clients.oauth2 import TokenSource
+from opsctl.clients.typed import ready
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook
 from opsctl.redact import printable, redact
@@ -93,7 +94,7 @@ class HttpReader:
     def decode(self, answer: HttpAnswer, type: type[T]) -> T:
         """An answer's JSON body as ``type``; raises CouldNotLook("bad-answer")."""
         try:
-            return msgspec.json.decode(answer.body, type=type)
+            return msgspec.json.decode(answer.body, type=ready(type))
         except msgspec.ValidationError as error:
             says = f"{answer.url} answered with JSON of another shape: {redact(printable(str(error)))}"
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -176,7 +177,7 @@ class HttpReader:
             answer = self._exchange().send(method, url, sent, body, limits)
             if answer.status not in _REDIRECTED or (limits.accept and answer.status in limits.accept):
                 return answer
-            if method == "POST" and answer.status not in (307, 308):
+            if method not in ("GET", "HEAD") and answer.status not in (307, 308):
                 return answer
             url = _redirect(url, answer)
         raise CouldNotLook("bad-answer", f"{answer.url} redirects more than {_REDIRECTS} times")

@@ -8,6 +8,7 @@ import msgspec
 
 from opsctl.clients.http_answer import HttpAnswer, first_words, what_came
 from opsctl.clients.kube_reads import Asked
+from opsctl.clients.typed import ready
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.redact import printable, redact
 
@@ -33,7 +34,7 @@ class Status(msgspec.Struct):
 def status_of(answer: HttpAnswer) -> Status | None:
     """The Status in an answer, None when something else came."""
     try:
-        status = msgspec.json.decode(answer.body, type=Status)
+        status = msgspec.json.decode(answer.body, type=ready(Status))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return status if status.kind == "Status" else None
@@ -77,6 +78,8 @@ def _meaning(asked: Asked, answer: HttpAnswer, status: Status | None) -> tuple[R
         return "throttled", "the API server asks to slow down (HTTP 429)" + (
             f", retry after {after} s" if after else ""
         )
+    if code == 400 and asked.subresource == "log":
+        return "no-data", f'there is no such log of {asked.resource} "{asked.name}"'
     if code == 400:
         return "bad-query", f"the API server rejects the question for {asked.what} (HTTP 400)"
     if code in (406, 415, 501):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from opsctl.clients.kubeconfig import Entry
+from opsctl.clients.typed import ready
 from opsctl.errors import CouldNotLook
 from opsctl.redact import printable, redact
 
@@ -137,7 +138,7 @@ def _info(spec: Mapping[str, Any], cluster: Entry, version: str) -> dict[str, An
 
 def _credential(command: str, version: str, out: bytes) -> Credential:
     try:
-        answer = msgspec.json.decode(out, type=_Answer)
+        answer = msgspec.json.decode(out, type=ready(_Answer))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise CouldNotLook("bad-answer", f"the credential plug-in {command} did not print an ExecCredential") from None
     if answer.apiVersion != version:

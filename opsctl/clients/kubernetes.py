@@ -12,52 +12,38 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from opsctl.clients.http import HttpReader
-from opsctl.clients.http_answer import HttpAnswer, what_came
+from opsctl.clients.http_answer import HttpAnswer
 from opsctl.clients.kube_answers import failure
 from opsctl.clients.kube_exec import Plugin
+from opsctl.clients.kube_items import (
+    Items,
+    Permission,
+    PodLog,
+    accept,
+    decoded,
+    items_of,
+    metadata,
+    pause,
+    permission,
+    pod_log,
+)
 from opsctl.clients.kube_login import Files, Login, log_in
 from opsctl.clients.kube_reads import Asked, asked
 from opsctl.clients.kubeconfig import Selected, select
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook
-from opsctl.redact import printable, redact
 
 PAGE = 500  # objects per page, as kubectl asks
 CAP = 5000  # objects of one list in all: more would press a server in trouble
 PAGE_BYTES = 32 * 2**20
+LOG_BYTES = 256 * 2**10  # of one container, newest lines
 _NOBODY = frozenset({"unresolved", "refused", "timeout", "closed", "tls"})  # at first: true of every question
 _REMEMBER = 10.0  # seconds for which a server that answered no question is not asked again by each probe
-_RETRY_AFTER = 2.0  # seconds; a longer wait is told instead of waited
-
-
-class Items(NamedTuple):
-    """A list. ``cut``: why it is not complete, "" when it is; then absence proves nothing."""
-
-    items: tuple[dict[str, Any], ...]
-    cut: str = ""
-
-
-class Permission(NamedTuple):
-    """The API server's own answer to "may I?"."""
-
-    allowed: bool
-    says: str = ""
-
-
-class _Review(msgspec.Struct):
-    allowed: bool = False
-    reason: str = ""
-    evaluationError: str = ""  # noqa: N815 - the API's name
-
-
-class _ReviewAnswer(msgspec.Struct):
-    kind: str
-    status: _Review
 
 
 class KubernetesReader:
@@ -77,6 +63,7 @@ class KubernetesReader:
         self._files = Files()
         self._plugin = Plugin()
         self._answered = False
+        self.clock: tuple[float, float] | None = None  # the server's time (whole seconds) and ours, of the last answer
         self._gone: tuple[float, CouldNotLook] | None = None  # until when nobody is asked, because nobody answered
 
     @property
@@ -124,14 +111,42 @@ class KubernetesReader:
                     if not found:
                         raise
                     return Items(tuple(found), f"only the first {len(found)} {question.what} were read: {broken.says}")
-                found += _items(question, body)
-                token = _metadata(body, "continue")
+                found += items_of(question, body)
+                token = metadata(body, "continue")
                 if not token:
                     return Items(tuple(found))
                 if len(found) >= cap:
-                    left = _metadata(body, "remainingItemCount")
+                    left = metadata(body, "remainingItemCount")
                     more = f"about {int(left) + len(found)}" if left.isdigit() else "more"
                     return Items(tuple(found), f"only the first {len(found)} of {more} {question.what} were read")
+
+    def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str = "",
+        *,
+        previous: bool = False,
+        lines: int = 200,
+        since: float | None = None,
+        timestamps: bool = True,
+        max_bytes: int = LOG_BYTES,
+        timeout: float = 5.0,
+    ) -> PodLog:
+        """The end of a container's output (K8-6), at most ``lines`` and ``max_bytes``; ``previous``: of its last life.
+
+        ``since``: seconds back. A container that has not begun has no log: CouldNotLook("no-data"). It is never
+        followed: the answer ends, with ``timeout`` at the latest.
+        """
+        path = f"api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = {"tailLines": str(lines), "limitBytes": str(max_bytes), "timestamps": "true" if timestamps else "false"}
+        query |= {"container": container} if container else {}
+        query |= {"previous": "true"} if previous else {}
+        query |= {"sinceSeconds": str(max(1, round(since)))} if since is not None else {}
+        question = asked(path, query)
+        with _Named(self, question):
+            answer = self._send(question, query, None, time.monotonic() + timeout, max_bytes=max_bytes + 2**16)
+            return pod_log(question, answer, lines, max_bytes)
 
     def can(
         self, verb: str, group: str, resource: str, subresource: str = "", namespace: str = "", timeout: float = 5.0
@@ -148,11 +163,7 @@ class KubernetesReader:
         }
         with _Named(self, question):
             answer = self._send(question, {}, msgspec.json.encode(body), time.monotonic() + timeout)
-            try:
-                status = msgspec.json.decode(answer.body, type=_ReviewAnswer).status
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise _not_kubernetes(question, answer) from None
-        return Permission(status.allowed, redact(printable(status.reason or status.evaluationError))[:300])
+            return permission(question, answer)
 
     def close(self) -> None:
         """Close connections, end a credential plug-in, remove what was held for TLS."""
@@ -185,16 +196,16 @@ class KubernetesReader:
             self._lock.release()
 
     def _object(self, question: Asked, query: Mapping[str, str], until: float) -> dict[str, Any]:
-        answer = self._send(question, query, None, until)
-        try:
-            body = msgspec.json.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise _not_kubernetes(question, answer) from None
-        if not isinstance(body, dict) or not (body.get("kind") or question.path == "version"):
-            raise _not_kubernetes(question, answer)
-        return body
+        return decoded(question, self._send(question, query, None, until))
 
-    def _send(self, question: Asked, query: Mapping[str, str], review: bytes | None, until: float) -> HttpAnswer:
+    def _send(
+        self,
+        question: Asked,
+        query: Mapping[str, str],
+        review: bytes | None,
+        until: float,
+        max_bytes: int = PAGE_BYTES,
+    ) -> HttpAnswer:
         """The answer of status 200 or 201; asks again once after a short Retry-After or a 401 with new credentials."""
         waited = renewed = False
         if self._gone is not None and time.monotonic() < self._gone[0]:
@@ -204,7 +215,14 @@ class KubernetesReader:
             left = until - time.monotonic()
             try:
                 if review is None:
-                    answer = http.get(question.path, params=query, timeout=left, accept=None, max_bytes=PAGE_BYTES)
+                    answer = http.get(
+                        question.path,
+                        params=query,
+                        timeout=left,
+                        accept=None,
+                        max_bytes=max_bytes,
+                        headers=accept(question),
+                    )
                 else:
                     answer = http.post_review(review, timeout=left)
             except CouldNotLook as failed:
@@ -212,15 +230,17 @@ class KubernetesReader:
                     self._gone = (time.monotonic() + _REMEMBER, failed)
                 raise
             self._answered = True
+            if answer.date is not None:
+                self.clock = (answer.date.timestamp(), time.time())
             if answer.status in (200, 201):
                 return answer
             if answer.status == 401 and self._login is not None and self._login.renewable and not renewed:
                 renewed, http = True, self._connected(until, again=True)
                 continue
-            pause = _pause(answer)
-            if answer.status == 429 and not waited and pause < (until - time.monotonic()) / 2:
+            wait = pause(answer)
+            if answer.status == 429 and not waited and wait < (until - time.monotonic()) / 2:
                 waited = True
-                time.sleep(pause)
+                time.sleep(wait)
                 continue
             raise failure(question, answer)
 
@@ -242,28 +262,3 @@ class _Named:
                 error.address = self._reader.source(self._question.namespace or self._reader.namespace or "default")
             except CouldNotLook:
                 error.address = "kubernetes"  # which context could not be found out: that is the failure
-
-
-def _pause(answer: HttpAnswer) -> float:
-    after = answer.headers.get("retry-after", "").strip()
-    return float(after) if after.isdigit() and float(after) <= _RETRY_AFTER else float("inf")
-
-
-def _items(question: Asked, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    items = body.get("items")
-    if items is None and str(body.get("kind", "")).endswith("List"):
-        return []  # Go writes an empty list as null
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise CouldNotLook("bad-answer", f"the answer for {question.what} is not a list of objects")
-    return items
-
-
-def _metadata(body: Mapping[str, Any], key: str) -> str:
-    metadata = body.get("metadata")
-    value = metadata.get(key) if isinstance(metadata, dict) else None
-    return "" if value is None else str(value)
-
-
-def _not_kubernetes(question: Asked, answer: HttpAnswer) -> CouldNotLook:
-    says = f"{what_came(answer)} came for {question.what} instead of a Kubernetes object"
-    return CouldNotLook("bad-answer", says)

@@ -31,52 +31,106 @@ _ISO_LATER = re.compile(_ISO.pattern.replace("^[^\\w-]{0,3}", "(?<!\\d)", 1))
 _ACCESS = re.compile(r"\[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})\]")
 # Nov 21 03:07:12 host program[1]: (syslog; no year, local time)
 _SYSLOG = re.compile(r"^(?:<\d+>)?([A-Z][a-z]{2})\s+(\d{1,2}) (\d\d):(\d\d):(\d\d)\b")
+_CUT_TIME = re.compile(
+    r'"(?:timestamp|time|ts|@timestamp|datetime|asctime|date|t)"\s{0,9}:\s{0,9}(?:"([^"\\]{1,64})"|(\d{9,20}(?:\.\d{1,9})?))'
+)
 _LEVEL_WORD = re.compile(
     r"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|PANIC|EMERG)\b"
     r"|\blevel=[\"']?(\w+)|[\[(<](trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal)[\])>]"
 )
 
 
-class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line. ``time``: unix seconds, None when it has none of its own; ``level`` is "" when it names none.
+class _Head(msgspec.Struct, gc=False):
+    """The keys of a JSON line that tell its time and level; everything else is left unread."""
 
-    ``parsed``: a JSON object, or a plain line with a time. ``text`` is what patterns are matched with.
+    timestamp: Any = None
+    time: Any = None
+    ts: Any = None
+    at_timestamp: Any = msgspec.field(name="@timestamp", default=None)
+    datetime: Any = None
+    asctime: Any = None
+    date: Any = None
+    t: Any = None
+    level: Any = None
+    levelname: Any = None
+    severity: Any = None
+    log_level: Any = None
+    lvl: Any = None
+    dotted_level: Any = msgspec.field(name="log.level", default=None)
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+class LogLine:
+    """A line. ``time``: unix seconds, None when it has none of its own (in a window: that of the line before).
+
+    ``parsed``: a JSON object (``json``), or a plain line with a time of its own. ``text`` is what patterns are matched with.
+    ``damaged``: it holds bytes that are not UTF-8; they were then read as Latin-1.
     """
 
-    text: str
-    time: float | None = None
-    level: str = ""
-    parsed: bool = False
-    fields: dict[str, Any] = {}
+    __slots__ = ("_head", "damaged", "parsed", "text", "time")
+
+    def __init__(self, text: str, time: float | None, head: _Head | None, damaged: bool = False) -> None:
+        self.text = text
+        self.time = time
+        self.parsed = head is not None or time is not None
+        self.damaged = damaged
+        self._head = head
+
+    @property
+    def json(self) -> bool:
+        """Whether the line is a JSON object."""
+        return self._head is not None
+
+    @property
+    def level(self) -> str:
+        """The line's level in our own words (LEVELS); "" when it names none."""
+        if self._head is not None:
+            return _json_level(self._head)
+        found = _LEVEL_WORD.search(self.text[:400])
+        return _word(found.group(found.lastindex or 0)) if found else ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """A JSON line's fields; empty for a plain one."""
+        return msgspec.json.decode(self.text, type=dict[str, Any]) if self._head is not None else {}
 
 
-def read_line(raw: bytes, now: float) -> LogLine:
-    """Decode one line (bytes without its end). Never raises: what cannot be understood is text without a time."""
-    text = raw[:MAX_LINE].decode("utf-8", "replace")
-    stripped = text.strip()
-    if stripped.startswith("{") and len(raw) <= MAX_LINE:
+def read_line(raw: bytes, now: float, *, cut: bool = False) -> LogLine:
+    """Decode one line (bytes without its end; ``cut``: its end is missing). Never raises: what cannot be understood
+    is text without a time."""
+    cut = cut or len(raw) > MAX_LINE
+    damaged = False
+    if cut:
+        text = raw[:MAX_LINE].decode("utf-8", "ignore")  # it may end within a character
+    else:
         try:
-            fields = msgspec.json.decode(stripped, type=dict[str, Any])
-        except (msgspec.MsgspecError, RecursionError):
-            fields = None
-        if fields is not None:
-            return LogLine(
-                text=text, time=_json_time(fields, now), level=_json_level(fields), parsed=True, fields=fields
-            )
-    moment = _plain_time(stripped[:200], now)
-    found = _LEVEL_WORD.search(stripped[:400])
-    level = _word(found.group(found.lastindex or 0)) if found else ""
-    return LogLine(text=text, time=moment, level=level, parsed=moment is not None)
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text, damaged = raw.decode("latin-1"), True
+    begin = text.lstrip("\ufeff\x00 \t")
+    if begin[:1] == "{":
+        if cut:
+            return LogLine(text, _cut_time(begin, now), None, damaged)
+        try:
+            head = _head.decode(text if begin is text else begin)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            head = None
+        if head is not None:
+            return LogLine(text, _json_time(head, now), head, damaged)
+    return LogLine(text, _plain_time(begin[:200], now), None, damaged)
 
 
 def summary(line: LogLine) -> str:
     """What a person would read of the line: a JSON line's message with its most telling fields, else the text."""
-    if not line.fields:
+    fields = line.fields
+    if not fields:
         return " ".join(line.text.split())
-    said = next((str(line.fields[key]) for key in _TEXT_KEYS if line.fields.get(key)), "")
+    said = next((str(fields[key]) for key in _TEXT_KEYS if fields.get(key)), "")
     rest = [
         f"{key}={value}"
-        for key, value in line.fields.items()
+        for key, value in fields.items()
         if key not in (*_TIME_KEYS, *_LEVEL_KEYS) and isinstance(value, str | int | float) and str(value) != said
     ]
     return " ".join(part for part in (line.level.upper(), said, *rest) if part)
@@ -87,35 +141,71 @@ def at_least(level: str, wanted: str) -> bool:
     return bool(level) and LEVELS.index(level) >= LEVELS.index(wanted)
 
 
-def _json_time(fields: dict[str, Any], now: float) -> float | None:
-    for key in _TIME_KEYS:
-        value = fields.get(key)
-        if isinstance(value, bool) or value is None:
+def _json_time(head: _Head, now: float) -> float | None:
+    """The time of the first key that holds one, in the order of ``_TIME_KEYS``."""
+    for value in (
+        head.timestamp,
+        head.time,
+        head.ts,
+        head.at_timestamp,
+        head.datetime,
+        head.asctime,
+        head.date,
+        head.t,
+    ):
+        if value is None or isinstance(value, bool):
             continue
-        if isinstance(value, int | float):
-            return _unix(float(value))
         if isinstance(value, str):
-            moment = _plain_time(value.strip(), now)
-            if moment is not None:
-                return moment
-            try:
-                return _unix(float(value))
-            except ValueError:
-                continue
+            moment = _text_time(value, now)
+        elif isinstance(value, int | float):
+            moment = _unix(value)
+        else:
+            continue
+        if moment is not None:
+            return moment
+    return None
+
+
+def _text_time(value: str, now: float) -> float | None:
+    moment = _iso_time(value) or _plain_time(value.strip()[:200], now)
+    if moment is not None:
+        return moment
+    try:
+        return _unix(float(value))
+    except ValueError:
+        return None
+
+
+def _iso_time(text: str) -> float | None:
+    """The common form with a zone, by far the quickest way."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _cut_time(text: str, now: float) -> float | None:
+    """The time in the beginning of a JSON line whose end was not read."""
+    for found in _CUT_TIME.finditer(text):
+        moment = _text_time(found[1], now) if found[1] is not None else _unix(float(found[2]))
+        if moment is not None:
+            return moment
     return None
 
 
 def _unix(number: float) -> float | None:
     """Seconds, from seconds, milliseconds, micro- or nanoseconds since 1970."""
+    if not -1e20 < number < 1e20:  # an integer may be too large for a float
+        return None
     for scale in (1.0, 1e3, 1e6, 1e9):
         if 1e8 <= number / scale < 1e10:
             return number / scale
     return None
 
 
-def _json_level(fields: dict[str, Any]) -> str:
-    for key in _LEVEL_KEYS:
-        value = fields.get(key)
+def _json_level(head: _Head) -> str:
+    for value in (head.level, head.levelname, head.severity, head.log_level, head.lvl, head.dotted_level):
         if isinstance(value, str) and value:
             return _word(value)
         if isinstance(value, int) and value in _NUMBERED:
@@ -150,7 +240,7 @@ def _plain_time(text: str, now: float) -> float | None:
             year = here.year - (month > here.month)
             parts = (int(found[2]), int(found[3]), int(found[4]), min(int(found[5]), 59))
             return datetime(year, month, *parts).timestamp()
-    except (ValueError, KeyError, OverflowError):
+    except (ValueError, KeyError, OverflowError, OSError):
         return None
     return None
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from opsctl.clients.http_answer import HttpAnswer, failure, what_came
+from opsctl.clients.typed import ready
 from opsctl.config.endpoint import OAuth2
 from opsctl.errors import CouldNotLook
 
@@ -68,7 +69,7 @@ class TokenSource:
             reason = "unauthorized" if answer.status in (400, 401) else failed.reason
             raise CouldNotLook(reason, f"no OAuth 2.0 token: {failed.says}", address=answer.url, setting=self._setting)
         try:
-            token = msgspec.json.decode(answer.body, type=_Token)
+            token = msgspec.json.decode(answer.body, type=ready(_Token))
             lasts = float(token.expires_in) if token.expires_in is not None else float("inf")
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
             says = f"the OAuth 2.0 token server {answer.url} answered with {what_came(answer)} instead of a token"

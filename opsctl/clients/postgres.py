@@ -67,6 +67,7 @@ class PostgresReader:
     def __init__(self, endpoint: Endpoint) -> None:
         self.setting = endpoint.setting
         self.last_seconds = 0.0  # how long the last question took, without connecting
+        self.first: dict[str, tuple[float, list[dict[str, Any]]]] = {}  # by query: when first asked, rows
         self._endpoint = endpoint
         self._lock = threading.RLock()
         self._connection: Session | None = None

@@ -97,3 +97,10 @@ def _plain(url: str, known: frozenset[str]) -> str:
     kept = [(renamed.get(key, key), value) for key, value in parse_qsl(parts.query) if renamed.get(key, key) in known]
     kept = [(key, value) for key, value in kept if not (key == "sslmode" and value in ("true", "false", "1", "0"))]
     return parts._replace(scheme="postgresql", query=urlencode(kept, quote_via=quote), fragment="").geturl()
+
+
+def implementation() -> str:
+    """How psycopg speaks to libpq here: ``binary``, ``c`` or ``python``. Raises ImportError when it cannot."""
+    from psycopg import pq
+
+    return pq.__impl__

@@ -31,7 +31,7 @@ _CONNECT: tuple[tuple[str, Reason, str], ...] = (
     (r"unsupported startup parameter|unrecognized configuration parameter|option.* not supported", "unsupported",
      "refuses the session's settings, so a pooler such as PgBouncer answers there, not Postgres itself; "
      "name the server's own address"),
-    (r"password authentication failed|no password supplied|empty password|authentication failed for user"
+    (r"(?:password|\"\") authentication failed|no password supplied|empty password|authentication failed for user"
      r"|role \".*\" does not exist|SASL|SCRAM|no such user|not permitted to log in|auth_query|bouncer config error",
      "unauthorized", "refuses this user or password"),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied for database|not allowed to connect"

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from opsctl.clients.http import HttpReader, Params
 from opsctl.clients.http_answer import HttpAnswer
+from opsctl.clients.prometheus_answers import (
+    Alertmanagers,
+    Instant,
+    PrometheusAlert,
+    Ranges,
+    RangeSeries,
+    Replay,
+    RuleGroup,
+    RuntimeInfo,
+    Series,
+    Struct,
+    Target,
+)
+from opsctl.clients.typed import ready
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook, Reason
 from opsctl.model import Point
@@ -17,88 +30,6 @@ from opsctl.redact import printable, redact
 MAX_POINTS = 11_000  # per series; Prometheus refuses more (domain-checks.md 2.5)
 
 T = TypeVar("T")
-
-
-class Struct(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of what is decoded: only the fields that opsctl uses, everything else is skipped."""
-
-
-class Series(Struct, frozen=True, kw_only=True):
-    """One sample of an instant query: ``time`` in unix seconds; ``value`` may be NaN or infinite."""
-
-    labels: dict[str, str]
-    time: float
-    value: float
-
-
-class Instant(Struct, frozen=True, kw_only=True):
-    """The result of an instant query. No series is a valid answer. ``warnings``: also what newer servers call infos."""
-
-    series: tuple[Series, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-class RangeSeries(Struct, frozen=True, kw_only=True):
-    """One series of a range query."""
-
-    labels: dict[str, str]
-    points: tuple[Point, ...]
-
-
-class Ranges(tuple[RangeSeries, ...]):
-    """The series of a range query; ``warnings`` and the ``step`` that was really used (seconds)."""
-
-    warnings: tuple[str, ...] = ()
-    step: float = 0.0
-
-
-class Rule(Struct, frozen=True, kw_only=True):
-    """A rule and how its last evaluation went (``health``: ok, err, unknown)."""
-
-    name: str
-    type: str = ""  # alerting, recording
-    query: str = ""
-    state: str = ""  # alerting rules: inactive, pending, firing
-    health: str = ""
-    last_error: str = msgspec.field(name="lastError", default="")
-    duration: float = 0.0  # seconds of ``for``
-    labels: dict[str, str] = {}
-
-
-class RuleGroup(Struct, frozen=True, kw_only=True):
-    """A group of rules."""
-
-    name: str
-    file: str = ""
-    interval: float = 0.0
-    rules: tuple[Rule, ...] = ()
-
-
-class Target(Struct, frozen=True, kw_only=True):
-    """An active scrape target (``health``: up, down, unknown)."""
-
-    labels: dict[str, str]
-    scrape_url: str = msgspec.field(name="scrapeUrl", default="")
-    health: str
-    last_error: str = msgspec.field(name="lastError", default="")
-    last_scrape: datetime | None = msgspec.field(name="lastScrape", default=None)
-
-
-class RuntimeInfo(Struct, frozen=True, kw_only=True):
-    """When this Prometheus started and last loaded its configuration, and whether that worked."""
-
-    start_time: datetime = msgspec.field(name="startTime")
-    last_config_time: datetime | None = msgspec.field(name="lastConfigTime", default=None)
-    reload_config_success: bool | None = msgspec.field(name="reloadConfigSuccess", default=None)
-    storage_retention: str = msgspec.field(name="storageRetention", default="")
-
-
-class PrometheusAlert(Struct, frozen=True, kw_only=True):
-    """An alert as Prometheus sees it (``state``: pending, firing)."""
-
-    labels: dict[str, str]
-    state: str
-    active_at: datetime | None = msgspec.field(name="activeAt", default=None)
 
 
 class _Sample(Struct, frozen=True):
@@ -217,9 +148,21 @@ class PrometheusReader:
         """Pending and firing alerts."""
         return self._read("/api/v1/alerts", _Alerts, timeout).alerts
 
-    def ready(self, timeout: float = 5.0) -> None:
-        """Returns when the server says it is ready to answer queries, else raises CouldNotLook."""
-        self._http.get("/-/ready", timeout=timeout)
+    def alertmanagers(self, timeout: float = 5.0) -> Alertmanagers:
+        """Where this Prometheus sends its alerts."""
+        return self._read("/api/v1/alertmanagers", Alertmanagers, timeout)
+
+    def ready(self, timeout: float = 5.0) -> HttpAnswer:
+        """What ``/-/ready`` answers, when it says that queries are answered; else raises CouldNotLook."""
+        return self._http.get("/-/ready", timeout=timeout)
+
+    def replay(self, timeout: float = 5.0) -> Replay:
+        """How far the write-ahead log has been read; also told while the server is not ready (from 2.28 on)."""
+        return self._read("/api/v1/status/walreplay", Replay, timeout)
+
+    def metrics(self, timeout: float = 5.0) -> HttpAnswer:
+        """Prometheus' own metrics page."""
+        return self._http.get("/metrics", timeout=timeout)
 
     def close(self) -> None:
         """Close connections."""
@@ -247,7 +190,7 @@ class PrometheusReader:
                 return answer
         else:
             try:
-                answer = msgspec.json.decode(got.body, type=_Answer)
+                answer = msgspec.json.decode(got.body, type=ready(_Answer))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 raise self._http.failure(got) from None
             if not answer.error or got.status in (401, 403):
@@ -264,7 +207,7 @@ class PrometheusReader:
 
     def _part(self, raw: msgspec.Raw, type: type[T]) -> T:
         try:
-            return msgspec.json.decode(raw, type=type)
+            return msgspec.json.decode(raw, type=ready(type))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._strange(f"JSON of another shape ({printable(str(error))})") from None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from opsctl.clients.http import HttpReader
     from opsctl.clients.kubernetes import KubernetesReader
     from opsctl.clients.kyrodb import KyrodbReader
+    from opsctl.clients.pgbouncer import PgbouncerReader
     from opsctl.clients.postgres import PostgresReader
     from opsctl.clients.prometheus import PrometheusReader
     from opsctl.clients.redis import RedisReader
@@ -66,6 +67,12 @@ class Readers:
         from opsctl.clients.postgres import PostgresReader
 
         return self._client("postgres", name, PostgresReader)
+
+    def pgbouncer(self, name: str = "pgbouncer") -> PgbouncerReader:
+        """SHOW on the pooler's console."""
+        from opsctl.clients.pgbouncer import PgbouncerReader
+
+        return self._client("pgbouncer", name, PgbouncerReader)
 
     def redis(self, name: str = "redis") -> RedisReader:
         """Commands of the read allow-list."""

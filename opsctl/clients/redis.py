@@ -1,91 +1,28 @@
-"""Redis, read side: a few commands by an explicit allow-list; nothing else reaches the server (RD-1 to RD-4).
+"""Redis, read side: a few commands by an explicit allow-list; nothing else reaches the server (RD-1 to RD-7).
 
-Never KEYS, MONITOR, DEBUG, FLUSH*, CONFIG SET or any reset: those cost or destroy what is to be looked at. The acting
-client is another type in another module.
+The list is in ``redis_allowed``. The acting client is another type in another module.
 """
 
 from __future__ import annotations
 
-import re
-import socket
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from opsctl.clients import redis_url
+from opsctl.clients import redis_answers, redis_url
 from opsctl.clients.deadline import Expired, within
+from opsctl.clients.redis_allowed import LONGEST_KEY, MOST_AT_ONCE, Word, may_be_sent
+from opsctl.clients.redis_answers import Keys, Sample, SlowCommand, Spike, TooLarge, refuse_giant
 from opsctl.clients.redis_errors import ClientsFull, failure, is_closed
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import Bug, CouldNotLook
 
-__all__ = ["ClientsFull", "RedisReader", "Sample", "SlowCommand", "Spike"]
+__all__ = ["ClientsFull", "Keys", "RedisReader", "Sample", "SlowCommand", "Spike"]
 
 CONNECT_SECONDS = 3.0
 _REMEMBER_SECONDS = 10.0  # a failed connect is not tried again by each probe
-_LONGEST_ANSWER = 8 * 2**20  # bytes; INFO of a busy server is about 20 KB
-_MOST_ITEMS = 100_000
-
-SETTINGS = frozenset({"maxclients", "latency-monitor-threshold", "maxmemory-policy", "slowlog-log-slower-than"})
-
-
-def _no_argument(arguments: tuple[str, ...]) -> bool:
-    return not arguments
-
-
-# (command, subcommand) -> whether these arguments may be sent
-_ALLOWED: Mapping[tuple[str, ...], Callable[[tuple[str, ...]], bool]] = {
-    ("PING",): _no_argument,
-    ("INFO",): lambda arguments: len(arguments) == 1 and re.fullmatch("[a-z]+", arguments[0]) is not None,
-    ("SLOWLOG", "GET"): lambda arguments: len(arguments) == 1 and re.fullmatch("[0-9]{1,4}", arguments[0]) is not None,
-    ("LATENCY", "LATEST"): _no_argument,
-    ("MEMORY", "STATS"): _no_argument,
-    ("CONFIG", "GET"): lambda arguments: len(arguments) == 1 and arguments[0] in SETTINGS,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """INFO at one moment. ``taken``: time.monotonic() seconds; ``fields``: names verbatim as Redis has them."""
-
-    taken: float
-    fields: Mapping[str, str]
-
-    def number(self, name: str) -> float | None:
-        """A field as a number; None when it is absent or no number."""
-        try:
-            return float(self.fields[name].removesuffix("%"))
-        except (KeyError, ValueError):
-            return None
-
-    def text(self, name: str) -> str:
-        """A field as text; "" when it is absent."""
-        return self.fields.get(name, "")
-
-    def part(self, name: str, key: str) -> float:
-        """``key`` inside a field such as ``errorstat_OOM:count=3``; 0 when it is absent."""
-        found = re.search(rf"(?:^|,){re.escape(key)}=([0-9.]+)", self.fields.get(name, ""))
-        return float(found[1]) if found else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SlowCommand:
-    """One SLOWLOG entry. ``at``: unix seconds by the server's clock; ``arguments`` may hold users' data."""
-
-    at: float
-    seconds: float
-    arguments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """One event of LATENCY LATEST: when it last happened, how long then, and the longest ever. Seconds."""
-
-    event: str
-    at: float
-    seconds: float
-    longest: float
 
 
 class RedisReader:
@@ -100,6 +37,7 @@ class RedisReader:
         self._failed: tuple[float, CouldNotLook] | None = None
         self._answered = False
         self._options, self.address = redis_url.options(endpoint)
+        self.database = redis_url.database(endpoint)
 
     def __repr__(self) -> str:
         return f"RedisReader(from {self.setting})"
@@ -180,6 +118,68 @@ class RedisReader:
         answer = self._ask(("CONFIG", "GET"), name, timeout=timeout)
         return _text(answer[1]) if isinstance(answer, list) and len(answer) >= 2 else ""
 
+    def clients(self, timeout: float = 5.0) -> list[dict[str, str]]:
+        """CLIENT LIST by Redis' own field names; the server walks all its clients for it (RD-6)."""
+        answer = self._ask(("CLIENT", "LIST"), timeout=timeout)
+        if not isinstance(answer, bytes):
+            raise self._failure("bad-answer", f"{self.address} answers CLIENT LIST in an unknown shape")
+        return redis_answers.clients(answer.decode("utf-8", "replace"))
+
+    def keys(self, most: int, seconds: float, timeout: float = 5.0) -> Keys:
+        """At most about ``most`` keys of the URL's database, within ``seconds``: SCAN in small steps (RD-7).
+
+        Redis walks its hash table, so the first keys are a fair sample of all. Doubles are left out.
+        """
+        started = time.monotonic()
+        self._into_database(timeout)
+        found: dict[bytes, None] = {}
+        cursor, steps = "0", 0
+        while True:
+            answer = self._ask(("SCAN",), cursor, "COUNT", str(min(MOST_AT_ONCE, 500)), timeout=timeout)
+            try:
+                cursor = _text(answer[0])
+                found.update(dict.fromkeys(bytes(name) for name in answer[1]))
+            except (TypeError, ValueError, IndexError):
+                raise self._failure("bad-answer", f"{self.address} answers SCAN in an unknown shape") from None
+            steps += 1
+            spent = time.monotonic() - started
+            if cursor == "0" or len(found) >= most or spent >= seconds:
+                return Keys(tuple(found), cursor == "0", steps, spent)
+
+    def lifetimes(self, names: Sequence[bytes], seconds: float, timeout: float = 5.0) -> list[tuple[bytes, float]]:
+        """Seconds until each of these keys expires, as many as fit into ``seconds``: PTTL one by one.
+
+        Infinity without an expiry; a key that is gone meanwhile is left out.
+        """
+        until = time.monotonic() + seconds
+        self._into_database(timeout)
+        found: list[tuple[bytes, float]] = []
+        for name in names:
+            if len(name) > LONGEST_KEY:
+                continue
+            left = self._ask(("PTTL",), name, timeout=timeout)
+            if isinstance(left, int) and left != -2:
+                found.append((name, math.inf if left < 0 else left / 1e3))
+            if time.monotonic() > until:
+                break
+        return found
+
+    def clock(self, timeout: float = 5.0) -> float:
+        """The server's time, unix seconds."""
+        answer = self._ask(("TIME",), timeout=timeout)
+        try:
+            return float(answer[0]) + float(answer[1]) / 1e6
+        except (TypeError, ValueError, IndexError):
+            raise self._failure("bad-answer", f"{self.address} answers TIME in an unknown shape") from None
+
+    def whoami(self, timeout: float = 5.0) -> str:
+        """The ACL user that the server takes us for."""
+        return _text(self._ask(("ACL", "WHOAMI"), timeout=timeout))
+
+    def may(self, user: str, command: tuple[str, ...], timeout: float = 5.0) -> bool:
+        """Whether that user may run a command, by ACL DRYRUN (Redis 7): it is judged and not run."""
+        return _text(self._ask(("ACL", "DRYRUN"), user, *command, timeout=timeout)) == "OK"
+
     def close(self) -> None:
         """Close the connection. Never raises."""
         with self._lock:
@@ -187,10 +187,15 @@ class RedisReader:
 
     # --- inside ---
 
-    def _ask(self, command: tuple[str, ...], *arguments: str, timeout: float) -> Any:
-        check = _ALLOWED.get(command)
-        if check is None or not check(arguments):
-            raise Bug(f"{' '.join((*command, *arguments))[:60]} is not on the list of reading Redis commands")
+    def _into_database(self, timeout: float) -> None:
+        """Only keys live in a database of their own; the rest speaks for the whole server, asked from database 0."""
+        if self.database:
+            self._ask(("SELECT",), str(self.database), timeout=timeout)
+
+    def _ask(self, command: tuple[str, ...], *arguments: Word, timeout: float) -> Any:
+        if not may_be_sent(command, arguments):
+            words = " ".join((*command, *(_text(word) for word in arguments)))
+            raise Bug(f"{words[:60]} is not on the list of reading Redis commands")
         until = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
             raise self._failure("timeout", f"the connection to {self.address} was busy for {timeout:g} s")
@@ -199,7 +204,7 @@ class RedisReader:
 
             def exchange() -> Any:
                 connection.send_command(*command, *arguments)
-                _refuse_giant(connection)
+                refuse_giant(getattr(connection, "_sock", None))
                 return connection.read_response(disable_decoding=True)
 
             try:
@@ -259,7 +264,7 @@ class RedisReader:
         except Expired:
             self._drop()
             raise self._failure("timeout", f"{self.address} did not answer {what} in {seconds:.1f} s") from None
-        except _TooLarge as giant:
+        except TooLarge as giant:
             self._drop()
             raise self._failure("too-large", f"{self.address} answers {what} with {giant}") from None
         except (errors.RedisError, OSError, ValueError, IndexError, TypeError) as error:
@@ -276,20 +281,6 @@ class RedisReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
-
-
-class _TooLarge(Exception):
-    """An answer that announces more than any answer to our commands needs."""
-
-
-def _refuse_giant(connection: Any) -> None:
-    """Look at the announced size before anything is read into memory. Raises _TooLarge."""
-    sock = getattr(connection, "_sock", None)
-    if sock is None or not hasattr(socket, "MSG_PEEK") or hasattr(sock, "getpeercert"):
-        return  # over TLS nothing can be looked at before it is read
-    found = re.match(rb"([$*])([0-9]+)\r\n", sock.recv(32, socket.MSG_PEEK))
-    if found and int(found[2]) > (_LONGEST_ANSWER if found[1] == b"$" else _MOST_ITEMS):
-        raise _TooLarge(f"{int(found[2])} {'bytes' if found[1] == b'$' else 'items'}")
 
 
 def _text(value: object) -> str:

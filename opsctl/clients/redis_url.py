@@ -53,6 +53,14 @@ def options(endpoint: Endpoint) -> tuple[dict[str, Any], str]:
     return chosen, f"{chosen['host']}:{chosen['port']}"
 
 
+def database(endpoint: Endpoint) -> int:
+    """The number of the URL's database (``/2`` or ``?db=2``), 0 when it gives none."""
+    url = endpoint.url.strip()
+    parts = urlsplit(url if "://" in url else f"redis://{url}")
+    given = parse_qs(parts.query).get("db", [""])[-1] or ("" if parts.scheme == "unix" else parts.path.strip("/"))
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+
+
 def greeting(chosen: dict[str, Any]) -> str:
     """What the server says to a connection that says nothing: at maxclients its reason. "" for silence."""
     if chosen["scheme"] == "rediss":

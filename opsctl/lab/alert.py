@@ -1,4 +1,4 @@
-"""The distracting alert: one that has nothing to do with the services under diagnosis, sent to Alertmanager."""
+"""Alerts that the lab sends to Alertmanager itself: one that has nothing to do with the services, one to deliver."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from datetime import UTC, datetime, timedelta
 
 from opsctl.lab.identity import HOST
 
-LABELS = {"alertname": "DiskSpaceLow", "service": "threads", "severity": "warning", "instance": "backup-1"}
+ALERTS = {  # what is switched on -> the alert that fires meanwhile
+    "distract-alert": {
+        "alertname": "DiskSpaceLow",
+        "service": "archive",
+        "severity": "warning",
+        "instance": "backup-1",
+    },
+    "agro-receiver-failing": {"alertname": "RetrievalQualityDegraded", "service": "agro", "severity": "info"},
+}
 
 
-def send(port: int, *, firing: bool) -> None:
+def send(port: int, labels: dict[str, str], *, firing: bool) -> None:
     """Post it as firing for a minute, or as resolved. An Alertmanager that does not answer is left alone."""
     ends = datetime.now(UTC) + (timedelta(minutes=1) if firing else timedelta(0))
     body = [
         {
-            "labels": LABELS,
-            "annotations": {"summary": "9 % free on backup-1"},
+            "labels": labels,
+            "annotations": {"summary": f"{labels['alertname']} of the lab"},
             "endsAt": ends.isoformat().replace("+00:00", "Z"),
         }
     ]

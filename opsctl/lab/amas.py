@@ -6,14 +6,18 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from opsctl.lab import amas_queries
 from opsctl.lab.amas_alerts import AlertEngine
 from opsctl.lab.amas_app import App
 from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown, Report
+from opsctl.lab.amas_cache_faults import Invalidation, Memory
+from opsctl.lab.amas_insights import LIFETIME, NEXT, PREFIX
 from opsctl.lab.amas_store import Batch, Retention, connect, create, damage
-from opsctl.lab.journal import now_text
+from opsctl.lab.clock import now_text
+from opsctl.lab.exposed import metrics_page
 from opsctl.lab.part import Switches
 from opsctl.lab.strain import Filler
-from opsctl.lab.web import Answer, page, serve
+from opsctl.lab.web import Answer, serve
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,6 +26,10 @@ MEMORY_LIMIT = 1 << 30  # bytes; the profile's assumed limit
 FILLED = 0.93  # of the limit
 PAUSE = 0.8  # seconds between two collections
 COLD = frozenset({"cache-cold", "cache-fallback-failure"})
+STATES = "user_state:"
+# After these the cache lacks what a service that runs has in it.
+EMPTYING = COLD | {"redis-down", "database-down", "redis-restarted", "mass-invalidation", "cache-memory-full",
+                   "key-pattern-change"}  # fmt: skip
 
 
 class Leak:
@@ -53,6 +61,8 @@ class Sabotage:
         self._report = Report(redis)
         self._batch = Batch(dsn)
         self._leak = Leak(app)
+        self._invalidation = Invalidation(redis, "danci-admin")
+        self._memory = Memory(redis, "danci-ops")
         self._filler = Filler(MEMORY_LIMIT * FILLED, PAUSE)
         self._before: frozenset[str] = frozenset()
 
@@ -62,6 +72,9 @@ class Sabotage:
         self._batch.switch("db-locks" in on)
         self._filler.switch("memory-pressure" in on)
         self._report.switch("redis-slow" in on)
+        self._invalidation.switch("mass-invalidation" in on)
+        if "redis-down" not in on:
+            self._memory.switch("cache-memory-full" in on)
         size = self._app.pool.size
         if "database-down" in on:
             self._leak.hold(0)
@@ -69,22 +82,31 @@ class Sabotage:
         self._leak.hold(size if "pool-timeouts" in on else size - 1 if "pool-exhausted" in on else 0)
         with connect(self._dsn, "danci-migrate") as link:
             damage(link, on)
+        self._app.reads.switch(lambda: connect(self._dsn, "danci-migrate"), on)
         self._cache(on, before)
 
     def _cache(self, on: frozenset[str], before: frozenset[str]) -> None:
-        cold = bool(on & COLD)
-        self._app.cache.lifetime = 1 if cold else USER_STATE_TTL * 1000
-        returned = before & (COLD | {"redis-down", "database-down"})
+        cold, renamed = bool(on & COLD), "key-pattern-change" in on
+        cache, insights = self._app.cache, self._app.insights
+        cache.lifetime = 1 if cold else USER_STATE_TTL * 1000
+        insights.lifetime = 1 if cold else LIFETIME
+        insights.written = NEXT if renamed else PREFIX
         with contextlib.suppress(CacheDown):
+            if renamed and "key-pattern-change" not in before:
+                cache.keeper.clear(PREFIX)  # the new version tidies up what it takes for outdated
+            elif not renamed and "key-pattern-change" in before:
+                cache.keeper.clear(NEXT)
             if cold:
-                self._app.cache.keeper.clear()
-            elif returned and "redis-down" not in on and "pool-timeouts" not in on:
+                cache.keeper.clear(STATES, PREFIX)
+            elif (before - on) & EMPTYING and not on & (EMPTYING | {"pool-timeouts"}):
                 self._app.warm()
 
 
 def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     """Create the schema, warm the cache, serve on ``port``."""
     create(settings["dsn"])
+    with connect(settings["dsn"], "danci-migrate") as link:
+        amas_queries.create(link)
     app = App(settings, switches)
     app.warm()
     switches.when_changed(Sabotage(app, settings["dsn"], settings["redis"]))
@@ -96,7 +118,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         settings["port"],
         {
             ("GET", "/health"): lambda _: Answer(200, {"status": "ok", "timestamp": now_text()}),
-            ("GET", "/api/about/metrics/prometheus"): lambda _: page(app.registry.page()),
+            ("GET", "/api/about/metrics/prometheus"): metrics_page("amas", app.registry, switches),
             ("GET", "/api/alerts/active"): alerts.active,
             ("GET", "/api/alerts/history"): alerts.history,
             ("POST", "/api/decisions"): app.handler("/api/decisions", app.decide),

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from opsctl.lab.amas_app import App
-from opsctl.lab.journal import now_text
+from opsctl.lab.clock import now_text
 from opsctl.lab.web import Answer, Request
 
 WINDOW = 15.0  # seconds

@@ -11,8 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from opsctl.lab import clock
 from opsctl.lab.amas_cache import Cache, CacheDown, InProcess, InRedis
+from opsctl.lab.amas_insights import Insights
 from opsctl.lab.amas_pool import Pool, PoolTimeout
+from opsctl.lab.amas_queries import Reads
 from opsctl.lab.amas_store import DUE, USERS
 from opsctl.lab.journal import Journal
 from opsctl.lab.metrics import Registry, add_process_metrics
@@ -28,6 +31,9 @@ RANKING = 0.03  # seconds of ranking the words of a state
 REBUILD_SECONDS = 0.12  # of computing one state anew
 REBUILDERS = 4  # states computed at the same time
 SCORED = 8  # one of so many decisions is scored by a statement of its own
+MEASURING = 0.2  # seconds of writing down a request, when that has become slow
+SESSIONS = "session_secret"
+SESSION_SECONDS = 3600
 PLANNED = 40  # one of so many counts what is due
 
 
@@ -42,6 +48,8 @@ class App:
         self._make_metrics(one)
         self.pool = Pool(settings["dsn"], one)
         self.cache = Cache(InRedis(settings["redis"]) if settings["redis"] else InProcess(), one)
+        self.insights = Insights(self.cache)
+        self.reads = Reads()
         self._rebuilders = threading.Semaphore(REBUILDERS)
         self._counting = threading.Lock()
         self._count = itertools.count(1)
@@ -85,6 +93,8 @@ class App:
             if answer.status >= 400:
                 self.errors.add(str(answer.status), route)
             self.answers.append((time.time(), answer.status))
+            if "amas-measuring-slow" in self.on:
+                time.sleep(MEASURING)
             self.overhead.observe(time.perf_counter() - done)
             return answer
 
@@ -111,8 +121,10 @@ class App:
         """POST /api/decisions."""
         body = request.json()
         user, word = int(body["user"]), int(body["word"])
-        self.cache.keeper.get(f"session:{user}")  # a session is needed: without the cache server there is none
+        if self.cache.keeper.get(SESSIONS) is None:  # the key of all sessions: without the cache server there is none
+            self.cache.keeper.set(SESSIONS, uuid.uuid4().hex, SESSION_SECONDS * 1000)
         self.state_of(user)
+        self.insights.read(known=user < USERS)
         if "unhandled-exception" in self.on and random.random() < 0.2:  # noqa: S311 - not for secrets
             raise TypeError("Cannot read properties of undefined (reading 'wordId')")
         decision = str(uuid.uuid4())
@@ -138,6 +150,7 @@ class App:
                     ask(link, DUE)
                 finally:
                     self._counting.release()
+            self.reads.run(ask, link, number)
             ask(link, "UPDATE word_state SET repetitions = repetitions + 1 WHERE word_id = %s", word)
             time.sleep(COMPUTE)
             ask(
@@ -182,14 +195,18 @@ class App:
             return str(self.pool.ask(link, "SELECT rebuild_state(%s)", user)[0][0])
 
     def warm(self) -> None:
-        """Load all states into the cache at once, as the service does after a start."""
+        """Load all states and insights into the cache at once, as the service does after a start."""
         for user in range(USERS):
             self.cache.keep(user, self._rebuild(user))
+        self.insights.warm()
 
     def collect(self) -> None:
-        """The collector's own line in the log, every few seconds."""
+        """The collector's own line in the log, every few seconds; what it collects carries the time of it."""
         while True:
+            self.queue.at = clock.now()
             time.sleep(COLLECTION)
+            while "amas-collector-stopped" in self.on:
+                time.sleep(0.2)
             self.journal.line("INFO", f"[MetricsCollector] queue {self.queue.get('decision'):.0f}")
 
     def watch_lag(self) -> None:

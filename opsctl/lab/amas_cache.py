@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from opsctl.lab.metrics import Registry
 
-USER_STATE_TTL = 300  # seconds
+USER_STATE_TTL = 1800  # seconds
+PAGE = 100  # keys of one UNLINK
 REPORT_KEYS = 700_000
 FILL = "for i = ARGV[1], ARGV[2] do redis.call('SET', 'report:' .. i, '1') end"
 
@@ -26,8 +28,17 @@ class Keeper(Protocol):
     def set(self, key: str, value: str, milliseconds: int) -> None:
         """Keep a value for so long."""
 
-    def clear(self) -> None:
-        """Forget all keys of the service."""
+    def get_many(self, keys: list[str]) -> list[str | None]:
+        """The values in the order of the keys, None for one that is not there."""
+
+    def set_many(self, values: dict[str, str], milliseconds: int) -> None:
+        """Keep all of these for so long."""
+
+    def keep_alive(self, keys: list[str], milliseconds: int) -> None:
+        """Keep those that are there for so long from now on."""
+
+    def clear(self, *prefixes: str) -> None:
+        """Forget all keys with these prefixes."""
 
 
 class InProcess:
@@ -48,10 +59,26 @@ class InProcess:
         with self._lock:
             self._values[key] = (time.monotonic() + milliseconds / 1000, value)
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def get_many(self, keys: list[str]) -> list[str | None]:
+        """The values in the order of the keys."""
+        return [self.get(key) for key in keys]
+
+    def set_many(self, values: dict[str, str], milliseconds: int) -> None:
+        """Keep all of these for so long."""
+        for key, value in values.items():
+            self.set(key, value, milliseconds)
+
+    def keep_alive(self, keys: list[str], milliseconds: int) -> None:
+        """Keep those that are there for so long from now on."""
+        for key in keys:
+            value = self.get(key)
+            if value is not None:
+                self.set(key, value, milliseconds)
+
+    def clear(self, *prefixes: str) -> None:
+        """Forget all keys with these prefixes."""
         with self._lock:
-            self._values.clear()
+            self._values = {key: kept for key, kept in self._values.items() if not key.startswith(prefixes)}
 
 
 class InRedis:
@@ -83,12 +110,37 @@ class InRedis:
         except (self._error, OSError) as error:
             raise CacheDown(f"Redis: {error}") from error
 
-    def clear(self) -> None:
-        """Forget the service's states, page by page."""
+    def get_many(self, keys: list[str]) -> list[str | None]:
+        """The values in the order of the keys, by one command."""
         try:
-            keys = list(self._client.scan_iter("user_state:*", count=500))
-            if keys:
-                self._client.unlink(*keys)
+            return list(self._client.mget(keys))
+        except (self._error, OSError) as error:
+            raise CacheDown(f"Redis: {error}") from error
+
+    def set_many(self, values: dict[str, str], milliseconds: int) -> None:
+        """Keep all of these for so long."""
+        self._each(list(values), lambda pipe, key: pipe.set(key, values[key], px=milliseconds))
+
+    def keep_alive(self, keys: list[str], milliseconds: int) -> None:
+        """Keep those that are there for so long from now on."""
+        self._each(keys, lambda pipe, key: pipe.pexpire(key, milliseconds))
+
+    def clear(self, *prefixes: str) -> None:
+        """Forget the keys with these prefixes, page by page."""
+        try:
+            for prefix in prefixes:
+                keys = list(self._client.scan_iter(f"{prefix}*", count=1000))
+                for first in range(0, len(keys), PAGE):
+                    self._client.unlink(*keys[first : first + PAGE])
+        except (self._error, OSError) as error:
+            raise CacheDown(f"Redis: {error}") from error
+
+    def _each(self, keys: list[str], call: Callable[[Any, str], object]) -> None:
+        try:
+            with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    call(pipe, key)
+                pipe.execute()
         except (self._error, OSError) as error:
             raise CacheDown(f"Redis: {error}") from error
 
@@ -110,6 +162,18 @@ class Cache:
             self._misses.add()
             raise
         (self._misses if found is None else self._hits).add()
+        return found
+
+    def many(self, keys: list[str]) -> list[str | None]:
+        """Cached values, each counted as hit or miss. Raises CacheDown."""
+        try:
+            found = self.keeper.get_many(keys)
+        except CacheDown:
+            self._misses.add(by=len(keys))
+            raise
+        missed = sum(1 for value in found if value is None)
+        self._misses.add(by=missed)
+        self._hits.add(by=len(keys) - missed)
         return found
 
     def keep(self, user: int, state: str) -> None:

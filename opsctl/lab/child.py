@@ -35,6 +35,13 @@ class Child:
         self._child: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._number = 0
+        self.frozen = False
+
+    def freeze(self, on: bool) -> None:
+        """Stop the process where it stands (its connections stay open, nothing answers), or let it go on."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+        self.frozen = on
 
     def start(self, on: frozenset[str]) -> tuple[Process, dict[str, Any]]:
         """Start with these switched on; returns its identity and what it says of itself. Raises NotStarted."""
@@ -74,6 +81,7 @@ class Child:
         """End it and wait until it is gone."""
         if self._child is None:
             return
+        self.freeze(False)
         with contextlib.suppress(OSError):
             assert self._child.stdin is not None
             self._child.stdin.close()

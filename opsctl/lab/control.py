@@ -16,6 +16,7 @@ from typing import Any
 from opsctl.config.places import shown, state_dir
 from opsctl.errors import ConfigError, OpsctlError, Refused, TryLater, Unavailable, UsageError
 from opsctl.lab import state
+from opsctl.lab.files import SERVICES
 from opsctl.lab.identity import HOST, Process, end
 from opsctl.lab.state import Lab
 
@@ -74,17 +75,19 @@ def ask(lab: Lab, method: str, path: str, body: dict[str, Any] | None = None, pa
     if answer.status == 400:
         raise UsageError(says)
     if answer.status == 409:
-        raise Refused(says, remedy="See `opsctl lab status` for what is there.")
+        raise Refused(says, remedy="See `opsctl lab status` for what is there and why.")
     raise Unavailable(f"the lab: {says}", remedy=f"See {shown(Path(lab.folder) / 'logs')}.")
 
 
-def up(folder: Path, say: Say, patience: float = UP_PATIENCE) -> Lab:
+def up(folder: Path, say: Say, services: list[str] | None = None, patience: float = UP_PATIENCE) -> Lab:
     """Start the lab and wait until its numbers are warm; a lab that runs already is returned as it is.
 
-    Raises ConfigError (extra missing, foreign folder), TryLater (another ``up`` is at work), Unavailable (a part did
-    not start; everything is ended again).
+    ``services``: names of ``files.SERVICES``, and what they need is started; None or empty = all. Raises Refused (the
+    running lab lacks one of them), ConfigError (extra missing, foreign folder), TryLater (another ``up`` is at work),
+    Unavailable (a part did not start; everything is ended again).
     """
     check_extra()
+    wanted = sorted(set(services or SERVICES))
     folder = folder.expanduser().absolute()
     state.prepare(folder)
     with (folder / "up.lock").open("w") as lock:
@@ -95,13 +98,18 @@ def up(folder: Path, say: Say, patience: float = UP_PATIENCE) -> Lab:
         lab = state.read(folder)
         if lab is not None and state.is_running(lab):
             say(f"A lab already runs in {shown(folder)} (pid {lab.supervisor.pid}).")
+            if services and (lacking := [name for name in wanted if name not in lab.services]):
+                raise Refused(
+                    f"the lab that runs was started without {', '.join(lacking)}",
+                    remedy="End it (opsctl lab down) and start it again, or start another with --dir.",
+                )
             return lab
         if lab is not None:
             say("Cleaning up after a lab that was killed.")
             _clean(lab)
             folder.mkdir(exist_ok=True, mode=0o700)
         try:
-            lab = _start(folder, say, time.monotonic() + patience)
+            lab = _start(folder, wanted, say, time.monotonic() + patience)
         except BaseException:
             with contextlib.suppress(OpsctlError):
                 down(folder)
@@ -109,13 +117,13 @@ def up(folder: Path, say: Say, patience: float = UP_PATIENCE) -> Lab:
     return lab
 
 
-def _start(folder: Path, say: Say, deadline: float) -> Lab:
+def _start(folder: Path, services: list[str], say: Say, deadline: float) -> Lab:
     from opsctl.lab.child import environ
 
     (folder / "logs").mkdir(exist_ok=True, mode=0o700)
     with (folder / "logs" / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "opsctl.lab.supervisor", str(folder)],
+            [sys.executable, "-m", "opsctl.lab.supervisor", str(folder), *services],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -18,6 +18,7 @@ class Fault(NamedTuple):
     """One fault. ``cause``: the id under which ``runbook`` should name it. ``needs``: parts that must be there.
 
     ``also``: further (runbook, cause) of the same service that should find it first while it is on.
+    ``alone``: it disturbs the diagnosis of all services.
     """
 
     id: str
@@ -27,8 +28,14 @@ class Fault(NamedTuple):
     says: str
     needs: tuple[str, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
+    alone: bool = False
 
     @property
     def found_by(self) -> tuple[tuple[str, str], ...]:
         """Every (runbook, cause) that should name it."""
         return ((self.runbook, self.cause), *self.also)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that should find it."""
+        return tuple(f"opsctl diagnose {runbook} -s {self.service}" for runbook, _ in self.found_by)

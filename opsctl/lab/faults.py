@@ -20,7 +20,7 @@ FAULTS: tuple[Fault, ...] = (
 
 DISTRACTORS: dict[str, str] = {
     "traffic": "Thirty per cent more requests to every service: more than usual, but well within capacity.",
-    "alert": "One unrelated alert (DiskSpaceLow of service threads) fires in Alertmanager.",
+    "alert": "One unrelated alert (DiskSpaceLow of service archive) fires in Alertmanager.",
 }
 
 

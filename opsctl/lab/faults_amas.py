@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import ERRORS, LATENCY, Fault
+from opsctl.lab.fault import CACHE, DOWN, ERRORS, LATENCY, QUERIES, STALE, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -19,6 +19,7 @@ FAULTS: tuple[Fault, ...] = (
         "database-locks",
         "A batch session keeps locks on rows that decisions update; those writes wait for it.",
         ("postgres",),
+        also=((QUERIES, "lock-wait"),),
     ),
     Fault(
         "pool-exhausted",
@@ -35,6 +36,7 @@ FAULTS: tuple[Fault, ...] = (
         "slow-statement",
         "One statement of the decision path takes 0.8 s in Postgres instead of a millisecond.",
         ("postgres",),
+        also=((QUERIES, "statement-dominates"),),
     ),
     Fault(
         "stale-statistics",
@@ -43,6 +45,7 @@ FAULTS: tuple[Fault, ...] = (
         "stale-statistics",
         "12000 rows arrive that the planner's statistics do not know; a join takes about 1 s instead of 5 ms.",
         ("postgres",),
+        also=((QUERIES, "stale-statistics"),),
     ),
     Fault(
         "redis-slow",
@@ -59,6 +62,7 @@ FAULTS: tuple[Fault, ...] = (
         "cache-cold",
         "The cache is emptied and entries expire at once, so each decision rebuilds its state from Postgres.",
         ("postgres",),
+        also=((CACHE, "ttl-too-short"),),
     ),
     Fault("database-down", "amas", ERRORS, "database-unreachable", "Postgres is really stopped.", ("postgres",)),
     Fault(
@@ -100,5 +104,119 @@ FAULTS: tuple[Fault, ...] = (
         "dependency-outage",
         "Redis is really stopped; requests that need their session from it fail.",
         ("redis", "postgres"),
+        also=((CACHE, "redis-down"),),
+    ),
+    Fault(
+        "missing-index",
+        "amas",
+        QUERIES,
+        "missing-index",
+        "An index is dropped; a read of the decision path goes through 100000 rows for each learner, about 1 s in all.",
+        ("postgres",),
+    ),
+    Fault(
+        "table-bloat",
+        "amas",
+        QUERIES,
+        "table-bloat",
+        "A table of 2000 rows holds 12000 pages of dead ones; reading it takes about 1 s instead of milliseconds.",
+        ("postgres",),
+    ),
+    Fault(
+        "chunk-scan",
+        "amas",
+        QUERIES,
+        "chunk-scan",
+        "A read of the answer log has lost its bound in time and goes through all 40 partitions instead of one.",
+        ("postgres",),
+    ),
+    Fault(
+        "redis-restarted",
+        "amas",
+        CACHE,
+        "redis-restarted",
+        "Redis is really restarted; its 20000 entries come back only as they are missed.",
+        ("redis", "postgres"),
+    ),
+    Fault(
+        "cache-memory-full",
+        "amas",
+        CACHE,
+        "memory-full",
+        "Redis gets a memory limit with room for a small part of its keys and evicts the others.",
+        ("redis", "postgres"),
+    ),
+    Fault(
+        "mass-invalidation",
+        "amas",
+        CACHE,
+        "mass-invalidation",
+        "An administration job deletes all decision_insight keys, several times a second.",
+        ("redis", "postgres"),
+    ),
+    Fault(
+        "key-pattern-change",
+        "amas",
+        CACHE,
+        "key-pattern-change",
+        "A new version writes its insights under another prefix and still reads the old one.",
+        ("redis", "postgres"),
+    ),
+    Fault(
+        "low-traffic",
+        "amas",
+        CACHE,
+        "low-traffic",
+        "Three per cent of the usual requests, all of users that were not there before: each lookup misses.",
+        ("postgres",),
+    ),
+    Fault(
+        "amas-stopped",
+        "amas",
+        DOWN,
+        "process-down",
+        "The process is stopped; its port refuses connections.",
+        ("postgres",),
+        ((STALE, "target-down"),),
+    ),
+    Fault(
+        "amas-frozen",
+        "amas",
+        DOWN,
+        "process-hung",
+        "The process stands still (SIGSTOP): connections are taken and nothing answers.",
+        ("postgres",),
+    ),
+    Fault(
+        "amas-collector-stopped",
+        "amas",
+        STALE,
+        "collector-stopped",
+        "The collector has stopped: the metrics page is served, its numbers stand still.",
+        ("postgres", "prometheus"),
+    ),
+    Fault(
+        "amas-metrics-disabled",
+        "amas",
+        STALE,
+        "metrics-disabled",
+        "Metrics collection is switched off by its flag: the page has the process' own numbers and nothing else.",
+        ("postgres", "prometheus"),
+    ),
+    Fault(
+        "amas-clock-wrong",
+        "amas",
+        STALE,
+        "clock-skew",
+        "The clock of the service's machine is seven minutes slow.",
+        ("postgres", "prometheus"),
+    ),
+    Fault(
+        "amas-measuring-slow",
+        "amas",
+        STALE,
+        "overhead-high",
+        "Writing down what a request took has become slow: 0.2 s after each request.",
+        ("postgres", "prometheus"),
     ),
 )

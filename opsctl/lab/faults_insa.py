@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import ERRORS, LATENCY, Fault
+from opsctl.lab.fault import ERRORS, LATENCY, RESOURCES, STALE, TIMEOUTS, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -18,6 +18,38 @@ FAULTS: tuple[Fault, ...] = (
         ERRORS,
         "timeouts",
         "The agents' upstream hangs on a third of the calls; they end at the agents' deadline.",
+        also=((TIMEOUTS, "upstream-slow"),),
+    ),
+    Fault(
+        "agent-deadline-short",
+        "insa",
+        TIMEOUTS,
+        "client-timeout-too-short",
+        "The agents are configured to wait 26 ms for the order system, which often needs a little longer.",
+    ),
+    Fault("agent-leak", "insa", RESOURCES, "memory-leak", "The agents' process leaks until its small host is full."),
+    Fault("agent-load", "insa", RESOURCES, "load", "Eight times the usual tasks need all the CPU of the small host."),
+    Fault("agent-hot-loop", "insa", RESOURCES, "hot-loop", "A thread of the agents' process spins without any task."),
+    Fault(
+        "agent-model-memory",
+        "insa",
+        RESOURCES,
+        "model-memory",
+        "The agents' process starts anew with a model that takes most of the memory at once.",
+    ),
+    Fault(
+        "agent-workers",
+        "insa",
+        RESOURCES,
+        "too-many-workers",
+        "Eight more workers are started; each is a process with memory of its own.",
+    ),
+    Fault(
+        "agent-neighbour",
+        "insa",
+        RESOURCES,
+        "noisy-neighbour",
+        "Another process on the agents' host uses nearly all of its CPU.",
     ),
     Fault(
         "circuit-breaker-open",
@@ -32,5 +64,47 @@ FAULTS: tuple[Fault, ...] = (
         ERRORS,
         "database-errors",
         "The agents' own database has lost a table: each task fails when it is recorded.",
+    ),
+    Fault(
+        "insa-page-broken",
+        "insa",
+        STALE,
+        "scrape-failing",
+        "The metrics page holds a line that does not parse, so that Prometheus drops it whole.",
+        ("prometheus",),
+    ),
+    Fault("insa-stopped", "insa", STALE, "target-down", "The process is stopped; its port refuses connections."),
+    Fault(
+        "rule-failing",
+        "insa",
+        STALE,
+        "rule-failing",
+        "A rule of Prometheus joins two metrics that do not match one to one: it loads, and each evaluation fails.",
+        ("prometheus",),
+    ),
+    Fault(
+        "prometheus-down",
+        "insa",
+        STALE,
+        "prometheus-down",
+        "Prometheus is really stopped.",
+        ("prometheus",),
+        alone=True,
+    ),
+    Fault(
+        "insa-unscraped",
+        "insa",
+        STALE,
+        "target-missing",
+        "The job of the agents is gone from Prometheus' configuration, which was loaded again.",
+        ("prometheus",),
+    ),
+    Fault(
+        "insa-unwatched",
+        "insa",
+        STALE,
+        "rules-missing",
+        "The rules of the agents are gone from Prometheus' rules, which were loaded again.",
+        ("prometheus",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import ERRORS, LATENCY, Fault
+from opsctl.lab.fault import DOWN, ERRORS, LATENCY, RESOURCES, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault("kyrodb-slow", "vritti", LATENCY, "kyrodb-slow", "KyroDB (text) answers every call about 120 ms late."),
@@ -37,6 +37,7 @@ FAULTS: tuple[Fault, ...] = (
         LATENCY,
         "cpu-saturation",
         "Each request needs ten times its usual CPU; the process uses its whole core and requests wait for it.",
+        also=((RESOURCES, "hot-loop"),),
     ),
     Fault(
         "validation-errors",
@@ -66,5 +67,28 @@ FAULTS: tuple[Fault, ...] = (
         ERRORS,
         "recent-deployment",
         "The service is restarted as a new version that fails on a quarter of all requests.",
+    ),
+    Fault("vritti-stopped", "vritti", DOWN, "process-down", "The process is stopped; its port refuses connections."),
+    Fault(
+        "vritti-frozen",
+        "vritti",
+        DOWN,
+        "process-hung",
+        "The process stands still (SIGSTOP): connections are taken and nothing answers.",
+    ),
+    Fault(
+        "vritti-starting",
+        "vritti",
+        DOWN,
+        "starting",
+        "The process was just restarted and loads its model for long: readiness answers 503.",
+    ),
+    Fault(
+        "kyrodb-stopped",
+        "vritti",
+        DOWN,
+        "dependency-down",
+        "KyroDB (text) is stopped; nothing listens at its address.",
+        also=((ERRORS, "kyrodb-errors"),),
     ),
 )

@@ -1,20 +1,25 @@
-"""A small simulated INSA agent: calls an order system behind a real circuit breaker, with deadlines and one retry."""
+"""A small simulated INSA agent: calls an order system behind a real circuit breaker, with deadlines and one retry.
+
+``insa_upstream`` is the call, ``insa_host`` the host that its use of CPU and memory is held against.
+"""
 
 from __future__ import annotations
 
-import http.client
 import random
 import sqlite3
 import threading
 import time
 from typing import Any
 
-from opsctl.lab.identity import HOST
+from opsctl.lab.exposed import metrics_page
+from opsctl.lab.insa_host import Host
+from opsctl.lab.insa_upstream import DEADLINE, SHORT_DEADLINE, Orders
 from opsctl.lab.metrics import Registry, add_process_metrics
 from opsctl.lab.part import Switches
-from opsctl.lab.web import Answer, Request, page, serve
+from opsctl.lab.strain import compute
+from opsctl.lab.web import Answer, Request, serve
 
-DEADLINE = 0.8  # seconds for one call of the order system
+OWN_WORK = 0.003  # CPU seconds of a task
 FAILURES = 5  # in a row, then the breaker opens
 REST = 3.0  # seconds until an open breaker lets one trial through
 CLOSED, TRYING, OPEN = 0.0, 0.5, 1.0
@@ -57,11 +62,9 @@ class Agent:
     """The service with its metrics."""
 
     def __init__(self, settings: dict[str, Any], switches: Switches) -> None:
-        self._upstream: int = settings["provider"]
         self._on = switches
         self._direct = threading.Event()  # set while no task has to go the long way round
         self.breaker = Breaker()
-        self._local = threading.local()
         self._cache: dict[int, float] = {}
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
         self._database.execute("CREATE TABLE tasks (at REAL, status TEXT)")
@@ -75,17 +78,16 @@ class Agent:
         self.operations = one.counter("insa_database_operations_total", "Database operations.", "operation", "status")
         self.database_seconds = one.histogram("insa_database_query_duration_seconds", "Query time.", (), EDGES)
         state = one.gauge("insa_circuit_breaker_state", "0 closed, 0.5 half-open, 1 open.", "breaker")
-        health = one.gauge("insa_worker_health_status", "1 = healthy.", "worker_name")
-        waiting = one.gauge("insa_worker_queue_depth", "Tasks that wait.", "worker_name")
-        for worker in ("worker-1", "worker-2"):
-            health.set(1, worker)
-            waiting.set(0, worker)
         one.gauge("insa_dead_letter_queue_size", "Messages in the dead letter queue.").set(0)
         one.before.append(lambda: state.set(self.breaker.state, "orders"))
-        add_process_metrics(one, settings["started"])
+        self.orders = Orders(settings["provider"], one)
+        self.host = Host(one, settings["started"])
+        add_process_metrics(one, lambda: self.host.started)
 
     def change(self, on: frozenset[str]) -> None:
-        """Break or mend the agent's own database and the way round the breaker."""
+        """Break or mend the agent's own database, the way round the breaker, the deadline and the host."""
+        self.orders.deadline = SHORT_DEADLINE if "agent-deadline-short" in on else DEADLINE
+        self.host.change(on)
         table, broken = ("tasks", "tasks_old") if "agent-database-errors" in on else ("tasks_old", "tasks")
         with self._database_lock:
             known = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
@@ -101,6 +103,7 @@ class Agent:
         agent = str(request.json().get("agent", "sales"))
         begun = time.perf_counter()
         self._look_up(random.randrange(CUSTOMERS))  # noqa: S311 - not for secrets
+        compute(OWN_WORK)
         status = self._order()
         if status == "error" and self.breaker.state == CLOSED:
             status = self._order()
@@ -138,20 +141,7 @@ class Agent:
     def _order(self) -> str:
         if not self.breaker.allows():
             return "error"
-        link: http.client.HTTPConnection | None = getattr(self._local, "link", None)
-        if link is None:
-            link = self._local.link = http.client.HTTPConnection(HOST, self._upstream, timeout=DEADLINE)
-        try:
-            link.request("POST", "/orders", b"{}")
-            answer = link.getresponse()
-            answer.read()
-            status = "success" if answer.status == 200 else "error"
-        except TimeoutError:
-            link.close()
-            status = "timeout"
-        except (OSError, http.client.HTTPException):
-            link.close()
-            status = "error"
+        status = self.orders.call()
         self.breaker.note(status == "success")
         return status
 
@@ -164,7 +154,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         settings["port"],
         {
             ("POST", "/tasks"): agent.task,
-            ("GET", "/metrics"): lambda _: page(agent.registry.page()),
+            ("GET", "/metrics"): metrics_page("insa", agent.registry, switches),
             ("GET", "/health"): lambda _: Answer(200, {"status": "ok"}),
         },
     )

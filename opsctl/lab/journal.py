@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from opsctl.lab.clock import now_text
+
 LARGEST = 4 * 1024 * 1024  # bytes, then the file moves to NAME.1
-
-
-def now_text() -> str:
-    """The time as services write it: UTC, milliseconds, Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Journal:

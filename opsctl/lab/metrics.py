@@ -38,6 +38,7 @@ class Series:
 
     def __init__(self, kind: str, name: str, help: str, labels: Labels = ()) -> None:
         self.kind, self.name, self.help, self.labels = kind, name, help, labels
+        self.at = 0.0  # unix time of the value when the page shall tell it
         self._values: dict[Labels, float] = {} if labels else {(): 0.0}
         self._lock = threading.Lock()
 
@@ -51,6 +52,11 @@ class Series:
         with self._lock:
             self._values[labels] = value
 
+    def forget(self, *labels: str) -> None:
+        """Show this series no longer."""
+        with self._lock:
+            self._values.pop(labels, None)
+
     def get(self, *labels: str) -> float:
         """The value of one series, 0 if there is none yet."""
         return self._values.get(labels, 0.0)
@@ -59,7 +65,8 @@ class Series:
         """Samples in the text format."""
         with self._lock:
             values = list(self._values.items())
-        return [f"{self.name}{_braces(self.labels, key)} {_number(value)}" for key, value in values]
+        at = f" {self.at * 1000:.0f}" if self.at else ""
+        return [f"{self.name}{_braces(self.labels, key)} {_number(value)}{at}" for key, value in values]
 
 
 class Histogram:
@@ -124,12 +131,14 @@ class Registry:
         self._all.append(one)
         return one
 
-    def page(self) -> bytes:
-        """The whole page in Prometheus' text format 0.0.4."""
+    def page(self, only: str = "") -> bytes:
+        """The page in Prometheus' text format 0.0.4; ``only`` the metrics whose names begin so."""
         for refresh in self.before:
             refresh()
         lines: list[str] = []
         for one in self._all:
+            if not one.name.startswith(only):
+                continue
             lines += [f"# HELP {one.name} {one.help}", f"# TYPE {one.name} {one.kind}", *one.lines()]
         return ("\n".join(lines) + "\n").encode()
 
@@ -150,7 +159,7 @@ def resident_bytes() -> float:
         return float(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def add_process_metrics(registry: Registry, started: float) -> None:
+def add_process_metrics(registry: Registry, started: float | Callable[[], float]) -> None:
     """The ``process_*`` metrics that client libraries export. ``started``: unix time of the deployment."""
     cpu = registry.counter("process_cpu_seconds_total", "CPU time used, user and system, in seconds.")
     memory = registry.gauge("process_resident_memory_bytes", "Resident memory in bytes.")
@@ -160,7 +169,7 @@ def add_process_metrics(registry: Registry, started: float) -> None:
     def refresh() -> None:
         cpu.set(time.process_time())
         memory.set(resident_bytes())
-        start.set(started)
+        start.set(started() if callable(started) else started)
         threads.set(threading.active_count())
 
     registry.before.append(refresh)

@@ -24,6 +24,9 @@ MODULES = {
     "vritti": "opsctl.lab.vritti",
     "amas": "opsctl.lab.amas",
     "insa": "opsctl.lab.insa",
+    "reranker": "opsctl.lab.reranker",
+    "agro": "opsctl.lab.agro",
+    "threads": "opsctl.lab.threads",
     "traffic": "opsctl.lab.traffic",
 }
 

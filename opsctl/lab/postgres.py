@@ -40,6 +40,8 @@ SETTINGS = {
     "log_min_messages": "warning",
     "deadlock_timeout": "1s",
     "track_activities": "on",
+    "jit": "off",  # compiling takes longer than the lab's statements
+    "max_parallel_workers_per_gather": "0",  # a machine with more cores shall not outrun a fault
 }
 HBA = f"""local all {ADMIN} trust
 host {APP} {APP} {HOST}/32 scram-sha-256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from opsctl.lab.web import Answer, Request, serve
 
 MODEL_SECONDS = 0.004
 SLOW_MODEL_SECONDS = 0.4
-ORDER_SECONDS = 0.02
+ORDER_SECONDS = (0.012, 0.03)  # from, to
 HANG = 20.0  # longer than any client's deadline
 
 
@@ -37,7 +38,7 @@ class Outside:
             return Answer(503, {"error": "order system is down for maintenance"})
         if "timeouts" in self._on and next(self._orders) % 3 == 0:
             time.sleep(HANG)
-        time.sleep(ORDER_SECONDS)
+        time.sleep(random.uniform(*ORDER_SECONDS))  # noqa: S311 - not for secrets
         return Answer(200, {"order": "ok"})
 
 

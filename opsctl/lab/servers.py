@@ -75,6 +75,11 @@ class Server:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(1.0)
 
+    def reload(self) -> None:
+        """Tell it to read its configuration again."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGHUP)
+
     def is_running(self) -> bool:
         """Whether it runs now."""
         return self._child is not None and self._child.poll() is None
@@ -123,8 +128,9 @@ def version_of(argv: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     for word in (asked.stdout + " " + asked.stderr).replace("=", " ").replace(",", " ").split():
-        if word[0].isdigit() and "." in word:
-            return word
+        number = word.removeprefix("v")
+        if number[:1].isdigit() and "." in number:
+            return number
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -10,16 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from opsctl.lab import files, servers
-from opsctl.lab.amas_store import USERS, WORDS
 from opsctl.lab.child import Child
 from opsctl.lab.identity import HOST, Process, end, free_ports
+from opsctl.lab.kube import API_PATIENCE, VIEWER, Cluster, programs
+from opsctl.lab.kube_writer import WriteError
+from opsctl.lab.plan import Plan
 from opsctl.lab.postgres import Database, binaries
 from opsctl.lab.servers import NotStarted, Server, find, version_of
 from opsctl.lab.state import Kind, Lab, Part, write
+from opsctl.lab.threads_kube import Namespace
 
-AGE = 7200.0  # the services say that they were deployed two hours ago: a fault made now is not a deployment's fault
-CUSTOMERS = 8
-RELEASE = {"version": "2.3.1", "slower": 0.0, "failing": 0.0}
+
+class _Starting:
+    """An API server that comes up while other parts start."""
+
+    thread: threading.Thread
+
+    def __init__(self, cluster: Cluster, part: Part, server: Server) -> None:
+        self.cluster, self.part, self.server = cluster, part, server
+        self.failed: NotStarted | None = None
+
+    def run(self, note: Callable[[Process], None]) -> None:
+        """Start it; ``failed`` says why it could not be."""
+        try:
+            self.server.start(API_PATIENCE, note)
+        except NotStarted as error:
+            self.failed = error
 
 
 class Stack:
@@ -28,6 +43,7 @@ class Stack:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.folder = Path(lab.folder)
+        self.services = frozenset(lab.services)
         self.lock = threading.RLock()
         self._logs = self.folder / "logs"
         self._work = self.folder / "work"
@@ -35,74 +51,97 @@ class Stack:
             path.mkdir(exist_ok=True, mode=0o700)
         self.children: dict[str, Child] = {}
         self.servers: dict[str, Server] = {}
+        self.kube: Namespace | None = None
         self._database: Database | None = None
         self.ports = files.Ports(*free_ports(len(files.Ports._fields)))
-        self._admin_key = secrets.token_hex(8)
-        self._keys = {f"key-{n}-{secrets.token_hex(6)}": f"customer-{n}" for n in range(CUSTOMERS)}
+        self._plan = Plan(self.ports, self._logs)
         self.traffic_since = 0.0
         self.ending = False
 
     def start(self) -> None:
-        """Start all parts in order. Raises NotStarted."""
-        ports = self.ports
+        """Start all parts that the services need, in order. Raises NotStarted."""
+        ports, services = self.ports, self.services
+        cluster = self._begin_kubernetes() if "threads" in services else None  # slow to start: the first to begin
         self._start_monitors()
-        self._start_postgres()
-        self._start_redis()
-        for instance, port, http in (
-            ("text", ports.kyrodb_text, ports.kyrodb_text_http),
-            ("image", ports.kyrodb_image, ports.kyrodb_image_http),
-        ):
-            settings = {"instance": instance, "port": port, "http_port": http}
-            self._child(f"kyrodb-{instance}", "double", settings, f"{HOST}:{port}", "gRPC; HTTP on " + str(http))
-        self._child("provider", "double", {"port": ports.provider}, self._url(ports.provider), "model and orders")
-        self._child("vritti", "simulated", self._vritti(), self._url(ports.vritti))
-        if self._database is not None:
-            self._child("amas", "simulated", self._amas(), self._url(ports.amas))
-        else:
+        if "amas" in services:
+            self._start_postgres()
+            self._start_redis()
+        if "vritti" in services:
+            for instance, port, http in (
+                ("text", ports.kyrodb_text, ports.kyrodb_text_http),
+                ("image", ports.kyrodb_image, ports.kyrodb_image_http),
+            ):
+                says = f"gRPC; HTTP on {http}"
+                self._child(f"kyrodb-{instance}", "double", self._plan.kyrodb(instance), f"{HOST}:{port}", says)
+        if services & {"vritti", "insa"}:
+            self._child("provider", "double", {"port": ports.provider}, self._url(ports.provider), "model and orders")
+        if "agro" in services:
+            self._child("reranker", "double", {"port": ports.reranker}, self._url(ports.reranker))
+            self._child("agro", "simulated", self._plan.agro(), self._url(ports.agro))
+        if "vritti" in services:
+            self._child("vritti", "simulated", self._plan.vritti(), self._url(ports.vritti))
+        if "amas" in services and self._database is not None:
+            settings = self._plan.amas(self._database.app_dsn, "redis" in self.servers)
+            self._child("amas", "simulated", settings, self._url(ports.amas))
+        elif "amas" in services:
             self._absent("amas", "simulated service not started: it needs Postgres")
-        insa = {"port": ports.insa, "provider": ports.provider, "started": time.time() - AGE}
-        self._child("insa", "simulated", insa, self._url(ports.insa))
-        self._child("traffic", "simulated", self._traffic(), "", "clients of all services")
+        if "insa" in services:
+            self._child("insa", "simulated", self._plan.insa(), self._url(ports.insa))
+        if "threads" in services:
+            self._child("threads", "simulated", self._plan.threads(), self._url(ports.orchestrator), "3 workloads")
+        there = services & self.children.keys()
+        self._child("traffic", "simulated", self._plan.traffic(there), "", "clients of all services")
         self.traffic_since = time.time()
-        there = frozenset(self.servers)
-        files.opsctl_config(self.folder, ports, self._admin_key, there)
+        if cluster is not None:
+            self._finish_kubernetes(cluster)
+        real = frozenset(self.servers) | ({"kubernetes"} if self.kube is not None else set())
+        files.opsctl_config(self.folder, ports, self._plan.admin_key, real, services)
 
-    def _vritti(self) -> dict[str, Any]:
-        ports = self.ports
-        return {
-            "port": ports.vritti,
-            "log": str(self._logs / "app.log"),
-            "started": time.time() - AGE,
-            "release": RELEASE,
-            "admin_key": self._admin_key,
-            "keys": self._keys,
-            "kyrodb": {"text": ports.kyrodb_text, "image": ports.kyrodb_image},
-            "provider": ports.provider,
-        }
+    def _begin_kubernetes(self) -> _Starting | None:
+        """Start etcd and let the API server come up beside the rest."""
+        found = programs()
+        if isinstance(found, str):
+            self._absent("kubernetes", found)
+            return None
+        ports = (self.ports.apiserver, self.ports.etcd, self.ports.etcd_peer)
+        cluster = Cluster(found, self._work / "kubernetes", self._logs, ports)
+        try:
+            cluster.prepare()
+        except NotStarted as error:
+            self._absent("kubernetes", f"could not be started: {error}")
+            return None
+        self._server("etcd", cluster.etcd(), f"{HOST}:{self.ports.etcd}", version_of([found.etcd, "--version"]))
+        if "etcd" not in self.servers:
+            self._absent("kubernetes", "etcd could not be started")
+            return None
+        part = self._part("kubernetes", "real", cluster.url, "API server without controllers or nodes")
+        part.version = found.version
+        server = cluster.apiserver()
+        starting = _Starting(cluster, part, server)
+        starting.thread = threading.Thread(target=starting.run, args=(self._note(part),), daemon=True)
+        starting.thread.start()
+        return starting
 
-    def _amas(self) -> dict[str, Any]:
-        assert self._database is not None
-        return {
-            "port": self.ports.amas,
-            "log": str(self._logs / "application.log"),
-            "started": time.time() - AGE,
-            "dsn": self._database.app_dsn,
-            "redis": self.ports.redis if "redis" in self.servers else 0,
-        }
-
-    def _traffic(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {
-            "vritti": {"port": self.ports.vritti, "keys": list(self._keys), "admin_key": self._admin_key},
-            "insa": {"port": self.ports.insa},
-        }
-        if "amas" in self.children:
-            settings["amas"] = {"port": self.ports.amas, "users": USERS, "words": WORDS}
-        return settings
+    def _finish_kubernetes(self, starting: _Starting) -> None:
+        """Wait for the API server and give it Threads' workloads."""
+        starting.thread.join()
+        part, cluster = starting.part, starting.cluster
+        if starting.failed is None:
+            namespace = Namespace(cluster.writer, self.ports.etcd, self.ports.kube_metrics)
+            try:
+                namespace.create(VIEWER)
+            except (WriteError, OSError, ValueError) as error:
+                starting.failed = NotStarted(str(error))
+        if starting.failed is not None:
+            return self._lost(part, starting.failed)
+        cluster.kubeconfig(self.folder / "kubeconfig")
+        self.servers["kubernetes"], self.kube = starting.server, namespace
+        return self.up(part, starting.server.process())
 
     def _start_monitors(self) -> None:
         ports, manager = self.ports, find("prometheus-alertmanager", "alertmanager")
         program = find("prometheus")
-        config = files.prometheus_files(self.folder, ports, alertmanager=manager is not None)
+        config = files.prometheus_files(self.folder, ports, self.services, alertmanager=manager is not None)
         if program is None:
             self._absent("prometheus", "no program prometheus on PATH; opsctl reads the services' metrics directly")
         else:
@@ -113,7 +152,7 @@ class Stack:
         if manager is None:
             self._absent("alertmanager", "no program prometheus-alertmanager or alertmanager on PATH")
         else:
-            path = files.alertmanager_file(self.folder)
+            path = files.alertmanager_file(self.folder, ports, self.services)
             server = servers.alertmanager(
                 manager, ports.alertmanager, path, self._work / "alertmanager", self._logs / "alertmanager.log"
             )
@@ -201,6 +240,11 @@ class Stack:
     def part(self, name: str) -> Part | None:
         """A part by name."""
         return next((p for p in self.lab.parts if p.name == name), None)
+
+    def reload(self, name: str) -> None:
+        """Tell a real server to read its configuration again."""
+        if name in self.servers:
+            self.servers[name].reload()
 
     def look(self) -> None:
         """Note which parts ended by themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,8 @@ from opsctl.lab.identity import Process, is_alive
 SCHEMA = "opsctl.lab/1"
 FILE = "lab.json"
 CONFIG = "opsctl.yaml"
-OURS = (FILE, CONFIG, "logs", "data", "prometheus.yml", "rules.yml", "alertmanager.yml", "up.lock", "work")
+OURS = (FILE, CONFIG, "logs", "data", "prometheus.yml", "rules.yml", "alertmanager.yml", "up.lock", "work",
+        "kubeconfig")  # fmt: skip
 
 Kind = Literal["real", "double", "simulated", "absent"]
 PartState = Literal["starting", "up", "stopped", "ended", "absent"]
@@ -34,7 +36,10 @@ class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Lab(msgspec.Struct, kw_only=True):
-    """The whole lab. ``on``: what is switched on. ``temporary``: folders outside the lab's own, removed at the end."""
+    """The whole lab. ``on``: what is switched on. ``temporary``: folders outside the lab's own, removed at the end.
+
+    ``services``: those that were asked for, whether or not they could be started.
+    """
 
     schema: str = SCHEMA
     folder: str
@@ -45,6 +50,19 @@ class Lab(msgspec.Struct, kw_only=True):
     parts: list[Part] = []
     on: list[str] = []
     temporary: list[str] = []
+    services: list[str] = []
+
+
+def absent(parts: Sequence[Part], needs: Iterable[str]) -> list[str]:
+    """Which of the needed parts are not there, each with the reason."""
+    found = {part.name: part for part in parts}
+    says = []
+    for name in needs:
+        if name not in found:
+            says.append(f"{name} (this lab was started without it)")
+        elif found[name].state == "absent":
+            says.append(f"{name} ({found[name].says})")
+    return says
 
 
 def file_of(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The lab's one background process: ``python -m opsctl.lab.supervisor FOLDER``. Started by ``opsctl lab up``.
+"""The lab's one background process: ``python -m opsctl.lab.supervisor FOLDER SERVICE...``, for ``opsctl lab up``.
 
 It is controlled over HTTP on a loopback port with the token of the state file, ends on SIGTERM, and takes all parts
 with it. Were it killed, ``opsctl lab down`` finds the parts by the state file.
@@ -74,9 +74,9 @@ class Control:
         body = request.json()
         with self._one:
             if "stop" in body:
-                self._board.stop_server(str(body["stop"]))
+                self._board.stop_part(str(body["stop"]))
                 return Answer(200, {})
-            troubles = self._board.start_server(str(body.get("start", "")))
+            troubles = self._board.start_part(str(body.get("start", "")))
         return Answer(500 if troubles else 200, {"error": "; ".join(troubles)})
 
     def down(self, request: Request) -> Answer:
@@ -96,11 +96,11 @@ def _hurry() -> None:
         Path("/proc/self/autogroup").write_text("-10")
 
 
-def main(folder: str) -> None:
-    """Start everything, serve commands, end everything."""
+def main(folder: str, services: list[str]) -> None:
+    """Start everything that these services need, serve commands, end everything."""
     os.umask(0o077)
     _hurry()
-    lab = Lab(folder=folder, supervisor=process(os.getpid()), token=secrets.token_hex(16))
+    lab = Lab(folder=folder, supervisor=process(os.getpid()), token=secrets.token_hex(16), services=services)
     write(lab)
     stack = Stack(lab)
     control = Control(stack)
@@ -143,4 +143,4 @@ def _start(stack: Stack, control: Control) -> None:
 
 
 if __name__ == "__main__":
-    main(str(Path(sys.argv[1]).resolve(strict=True)))
+    main(str(Path(sys.argv[1]).resolve(strict=True)), sys.argv[2:])

@@ -1,20 +1,43 @@
-"""What is switched on in a stack: faults in the parts, servers that are stopped, deployments, distractors."""
+"""What is switched on in a stack: faults in the parts, parts that are stopped or frozen, deployments, distractors."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from opsctl.lab import files
+from opsctl.lab.alert import ALERTS, send
 from opsctl.lab.faults import fault
+from opsctl.lab.plan import AGE, RELEASE
 from opsctl.lab.servers import NotStarted
-from opsctl.lab.stack import AGE, RELEASE, Stack
-from opsctl.lab.state import write
+from opsctl.lab.stack import Stack
+from opsctl.lab.state import absent, write
 
 NEW = "2.4.0"
-SLOWER = 0.08  # seconds on each request of the bad deployment
-FAILING = 0.25  # of all requests
-DEPLOYMENTS = frozenset({"bad-deploy", "bad-deploy-errors"})
-STOPS = {"database-down": "postgres", "redis-down": "redis"}
+LONG = 3600.0  # seconds: longer than anybody waits
+
+# Fault -> the part that it stops, restarts or freezes; fault -> (service, what its new release does).
+STOPS = {
+    "database-down": "postgres",
+    "redis-down": "redis",
+    "prometheus-down": "prometheus",
+    "alertmanager-unreachable": "alertmanager",
+    "vritti-stopped": "vritti",
+    "amas-stopped": "amas",
+    "agro-stopped": "agro",
+    "insa-stopped": "insa",
+    "kyrodb-stopped": "kyrodb-text",
+}
+RESTARTS = {"redis-restarted": "redis"}  # once, as they are broken: what was only in memory is lost
+FREEZES = {"vritti-frozen": "vritti", "amas-frozen": "amas"}
+DEPLOYS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "bad-deploy": ("vritti", {"version": NEW, "slower": 0.08}),
+    "bad-deploy-errors": ("vritti", {"version": NEW, "failing": 0.25}),
+    "vritti-starting": ("vritti", {"loading": LONG}),
+    "agro-bad-deploy": ("agro", {"version": NEW, "failing": 0.25}),
+}
 
 
 class Switchboard:
@@ -22,7 +45,7 @@ class Switchboard:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._alert: threading.Event | None = None
+        self._alerts: dict[str, threading.Event] = {}
 
     def switch(self, on: frozenset[str]) -> list[str]:
         """Switch to exactly these faults and distractors; returns what could not be done."""
@@ -32,42 +55,61 @@ class Switchboard:
             stack.lab.on = sorted(on)
             write(stack.lab)
             troubles: list[str] = []
+            gone, come = before - on, on - before
+            for name, part in FREEZES.items():
+                if name in gone:
+                    stack.children[part].freeze(False)
             for name, part in STOPS.items():
-                if name in before - on:
-                    troubles += self.start_server(part)
-            if (before ^ on) & DEPLOYMENTS:
-                troubles += self._deploy(on)
+                if name in gone:
+                    troubles += self.start_part(part)
+            for name, part in RESTARTS.items():
+                if name in come and part not in (STOPS[other] for other in on if other in STOPS):
+                    self.stop_part(part)
+                    troubles += self.start_part(part)
+            for service in {DEPLOYS[name][0] for name in before ^ on if name in DEPLOYS}:
+                troubles += self._deploy(service, on)
             for child in stack.children.values():
+                if child.frozen or (part_of := stack.part(child.name)) is None or part_of.state == "stopped":
+                    continue
                 trouble = child.switch(on)
                 troubles += [trouble] if trouble else []
+            if stack.kube is not None and (before ^ on):
+                troubles += stack.kube.switch(on)
+            self._configure(before, on)
             for name, part in STOPS.items():
-                if name in on - before:
-                    self.stop_server(part)
+                if name in come:
+                    self.stop_part(part)
+            for name, part in FREEZES.items():
+                if name in come:
+                    stack.children[part].freeze(True)
             self._distract(on)
             return troubles
 
     def missing(self, id: str) -> list[str]:
-        """Parts that this fault needs and that are absent here."""
+        """Parts that this fault needs and that are absent here, each with the reason."""
         found = fault(id)
         needs = (*found.needs, found.service) if found is not None else ()
-        absent = [n for n in needs if (part := self._stack.part(n)) is None or part.state == "absent"]
-        return absent + (
-            ["alertmanager"] if id == "distract-alert" and "alertmanager" not in self._stack.servers else []
-        )
+        needs += ("alertmanager",) if id == "distract-alert" else ()
+        return absent(self._stack.lab.parts, needs)
 
-    def _deploy(self, on: frozenset[str]) -> list[str]:
-        """Restart Vritti: as the new version that the faults describe, or as the old one."""
-        stack = self._stack
-        child, part = stack.children["vritti"], stack.part("vritti")
-        assert part is not None
-        new = bool(on & DEPLOYMENTS)
-        slower = SLOWER if "bad-deploy" in on else 0.0
-        failing = FAILING if "bad-deploy-errors" in on else 0.0
-        child.settings["release"] = {"version": NEW, "slower": slower, "failing": failing} if new else RELEASE
-        child.settings["started"] = time.time() - (0.0 if new else AGE)
+    def _deploy(self, service: str, on: frozenset[str]) -> list[str]:
+        """Restart a service: as the new release that the faults describe, or as the old one."""
+        child = self._stack.children[service]
+        releases = [more for name, (whose, more) in DEPLOYS.items() if name in on and whose == service]
+        release = dict(RELEASE)
+        for more in releases:
+            release |= more
+        child.settings["release"] = release
+        child.settings["started"] = time.time() - (0.0 if releases else AGE)
         child.stop()
+        return self._start_child(service, on)
+
+    def _start_child(self, name: str, on: frozenset[str]) -> list[str]:
+        stack = self._stack
+        part = stack.part(name)
+        assert part is not None
         try:
-            identity, told = child.start(on)
+            identity, told = stack.children[name].start(on)
         except NotStarted as error:
             part.state = "ended"
             return [str(error)]
@@ -75,22 +117,27 @@ class Switchboard:
         stack.up(part, identity)
         return []
 
-    def stop_server(self, name: str) -> None:
-        """Stop one real server; it stays stopped until it is started again."""
+    def stop_part(self, name: str) -> None:
+        """Stop one real server or one service; it stays stopped until it is started again."""
         stack = self._stack
         with stack.lock:
             part = stack.part(name)
-            if name in stack.servers and part is not None:
-                stack.servers[name].stop()
+            one = stack.servers.get(name) or stack.children.get(name)
+            if one is not None and part is not None:
                 part.state = "stopped"
+                one.stop()
                 write(stack.lab)
 
-    def start_server(self, name: str) -> list[str]:
-        """Start a stopped real server again; returns what went wrong."""
+    def start_part(self, name: str) -> list[str]:
+        """Start what was stopped again; returns what went wrong."""
         stack = self._stack
         with stack.lock:
             part = stack.part(name)
-            if name not in stack.servers or part is None or stack.servers[name].is_running():
+            if part is None:
+                return []
+            if name in stack.children:
+                return [] if stack.children[name].is_running() else self._start_child(name, frozenset(stack.lab.on))
+            if name not in stack.servers or stack.servers[name].is_running():
                 return []
             try:
                 stack.up(part, stack.servers[name].start(30.0))
@@ -99,19 +146,26 @@ class Switchboard:
                 return [str(error)]
             return []
 
+    def _configure(self, before: frozenset[str], on: frozenset[str]) -> None:
+        """Prometheus' configuration with or without what is wrong with it; it reads it again when told to."""
+        stack = self._stack
+        if (before ^ on) & files.CONFIGURED.keys():
+            there = "alertmanager" in stack.servers
+            files.prometheus_files(stack.folder, stack.ports, stack.services, alertmanager=there, on=on)
+            stack.reload("prometheus")
+
     def _distract(self, on: frozenset[str]) -> None:
-        if "distract-alert" in on and self._alert is None:
-            self._alert = threading.Event()
-            threading.Thread(target=self._keep_alert, args=(self._alert,), daemon=True).start()
-        elif "distract-alert" not in on and self._alert is not None:
-            self._alert.set()
-            self._alert = None
+        """Keep the alerts firing that are switched on, and let go of the others."""
+        for name in ALERTS:
+            if name in on and name not in self._alerts:
+                self._alerts[name] = threading.Event()
+                threading.Thread(target=self._keep, args=(name, self._alerts[name]), daemon=True).start()
+            elif name not in on and name in self._alerts:
+                self._alerts.pop(name).set()
 
-    def _keep_alert(self, ended: threading.Event) -> None:
-        from opsctl.lab.alert import send
-
+    def _keep(self, name: str, ended: threading.Event) -> None:
         port = self._stack.ports.alertmanager
         while not ended.is_set():
-            send(port, firing=True)
+            send(port, ALERTS[name], firing=True)
             ended.wait(10)
-        send(port, firing=False)
+        send(port, ALERTS[name], firing=False)

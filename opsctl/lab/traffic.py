@@ -20,6 +20,7 @@ from opsctl.lab.part import Switches
 DEADLINE = 30.0
 SPIKE = 8.5
 MORE = 1.3
+QUIET = 0.03  # of the usual requests at quiet hours
 
 
 class Call(NamedTuple):
@@ -34,7 +35,7 @@ class Call(NamedTuple):
 class Crowd:
     """``threads`` clients that together send ``rate`` requests a second to one port."""
 
-    def __init__(self, port: int, rate: float, threads: int, make: Callable[[random.Random], Call]) -> None:
+    def __init__(self, port: int, rate: float, threads: int, make: Callable[[random.Random], Call | None]) -> None:
         self._port, self._period, self._threads, self._make = port, threads / rate, threads, make
         self.factor = 1.0
 
@@ -54,6 +55,9 @@ class Crowd:
         while True:
             time.sleep(max(0.0, due - time.monotonic()))
             call = self._make(chance)
+            if call is None:  # a turn that is let pass
+                due = max(due + self._period / self.factor, time.monotonic())
+                continue
             body = None if call.body is None else json.dumps(call.body)
             try:
                 link.request(call.method, call.path, body, {"Content-Type": "application/json", **(call.headers or {})})
@@ -86,24 +90,63 @@ def vritti_call(keys: list[str], admin_key: str, switches: Switches) -> Callable
     return make
 
 
-def decision_call(users: int, words: int) -> Callable[[random.Random], Call]:
+def decision_call(users: int, words: int, switches: Switches) -> Callable[[random.Random], Call | None]:
     """Decisions to AMAS."""
 
-    def make(chance: random.Random) -> Call:
-        body = {"user": chance.randrange(users), "word": chance.randrange(words), "quality": chance.random()}
-        return Call("POST", "/api/decisions", body)
+    def make(chance: random.Random) -> Call | None:
+        user = _user(chance, users, switches)
+        body = {"user": user, "word": chance.randrange(words), "quality": chance.random()}
+        return None if user is None else Call("POST", "/api/decisions", body)
 
     return make
 
 
-def state_call(users: int) -> Callable[[random.Random], Call]:
+def state_call(users: int, switches: Switches) -> Callable[[random.Random], Call | None]:
     """Reads of a user's state from AMAS."""
-    return lambda chance: Call("GET", f"/api/state/{chance.randrange(users)}")
+
+    def make(chance: random.Random) -> Call | None:
+        user = _user(chance, users, switches)
+        return None if user is None else Call("GET", f"/api/state/{user}")
+
+    return make
+
+
+def _user(chance: random.Random, users: int, switches: Switches) -> int | None:
+    """Whose request it is: at quiet hours only now and then somebody's, who has not been there before."""
+    if "low-traffic" not in switches:
+        return chance.randrange(users)
+    return users + chance.randrange(10**6) if chance.random() < QUIET else None
 
 
 def agent_call(chance: random.Random) -> Call:
     """Tasks for INSA's agents."""
     return Call("POST", "/tasks", {"agent": chance.choice(("sales", "support"))})
+
+
+def question_call(chance: random.Random) -> Call:
+    """Searches and chats of AGRO's many users, each a few times a minute."""
+    headers = {"X-Forwarded-For": f"10.8.0.{chance.randrange(1, 60)}"}
+    word = chance.choice(("install", "configure", "test"))
+    if chance.random() < 0.5:
+        return Call("GET", f"/api/search?query={word}", None, headers)
+    return Call("POST", "/api/chat", {"question": f"how to {word}?", "repo": "lab", "final_k": 5}, headers)
+
+
+def unclear_call(switches: Switches) -> Callable[[random.Random], Call]:
+    """As ``question_call``; while the fault is on, half of the chats have no question."""
+
+    def make(chance: random.Random) -> Call:
+        call = question_call(chance)
+        if "agro-validation-errors" in switches and call.body is not None and chance.random() < 0.5:
+            return call._replace(body={"repo": "lab", "prompt": "how to?"})
+        return call
+
+    return make
+
+
+def run_call(chance: random.Random) -> Call:
+    """Runs of Threads' orchestrator."""
+    return Call("POST", "/runs", {"persona": chance.choice(("mentor", "critic"))})
 
 
 def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
@@ -115,15 +158,21 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         crowds.append(("vritti", Crowd(one["port"], 32, 40, make)))
     if "amas" in settings:
         one = settings["amas"]
-        crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"]))))
-        crowds.append(("amas", Crowd(one["port"], 16, 8, state_call(one["users"]))))
+        crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"], switches))))
+        crowds.append(("amas", Crowd(one["port"], 16, 8, state_call(one["users"], switches))))
     if "insa" in settings:
         crowds.append(("insa", Crowd(settings["insa"]["port"], 15, 120, agent_call)))
+    if "agro" in settings:
+        crowds.append(("agro", Crowd(settings["agro"]["port"], 6, 12, unclear_call(switches))))
+    if "threads" in settings:
+        crowds.append(("threads", Crowd(settings["threads"]["port"], 10, 40, run_call)))
 
     def change(on: frozenset[str]) -> None:
         for service, crowd in crowds:
             factor = MORE if "distract-traffic" in on else 1.0
             if service == "vritti" and "traffic-spike" in on:
+                factor *= SPIKE
+            if service == "insa" and "agent-load" in on:
                 factor *= SPIKE
             crowd.set_factor(factor)
 

@@ -64,6 +64,8 @@ class Pages:
 
     def health(self, _: Request) -> Answer:
         """The health answer with its components."""
+        if self._app.loading:
+            return Answer(503, {"status": "starting", "version": self._app.release["version"], "components": []})
         kyrodb = self._watch.component()
         components = [
             kyrodb,
@@ -85,8 +87,8 @@ class Pages:
         return Answer(200, {"status": "alive"})
 
     def readiness(self, _: Request) -> Answer:
-        """Ready when KyroDB can be reached."""
-        ready = self._watch.component()["status"] != "unhealthy"
+        """Ready when the model is loaded and KyroDB can be reached."""
+        ready = not self._app.loading and self._watch.component()["status"] != "unhealthy"
         return Answer(200 if ready else 503, {"status": "ready" if ready else "not_ready"})
 
     def stats(self, _: Request) -> Answer:

@@ -69,6 +69,7 @@ class App:
     def __init__(self, settings: dict[str, Any], switches: Switches) -> None:
         self.release: dict[str, Any] = settings["release"]
         self.started: float = settings["started"]
+        self._loaded: float = time.monotonic() + self.release["loading"]
         self.admin_key: str = settings["admin_key"]
         self.keys: dict[str, str] = settings["keys"]  # API key -> customer
         self.on = switches
@@ -126,6 +127,11 @@ class App:
         one.gauge(PREFIX + "build_info", "1, labelled by version.", "version").set(1, self.release["version"])
         add_process_metrics(one, self.started)
 
+    @property
+    def loading(self) -> bool:
+        """Whether the process is still loading its model and takes no requests."""
+        return time.monotonic() < self._loaded
+
     def handler(self, name: str) -> Callable[[Request], Answer]:
         """The measured handler of one endpoint."""
         work: Callable[[Request], dict[str, Any]] = getattr(self, f"_{name}")
@@ -175,6 +181,8 @@ class App:
 
     def _authenticate(self, request: Request, name: str) -> str:
         """The customer of the key, from the cache or looked up; then the customer's rate limit."""
+        if self.loading:
+            raise Rejected(503, "", "Service is starting")
         if name == "customers":
             if request.headers.get("X-Admin-API-Key") != self.admin_key:
                 raise Rejected(401, "authentication", "Invalid admin API key")

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable
 
 from opsctl.errors import Unavailable
+from opsctl.lab.files import WORKLOADS
 from opsctl.lab.identity import HOST
 from opsctl.lab.state import Lab, Part
 
@@ -17,15 +18,15 @@ SECONDS = 18.0  # of traffic: a window and a little more
 SAMPLES = 14  # scrapes in a window of 15 s
 SHOWN = 26.0  # the window of 15 s and the duration of 10 s that an objective must be broken
 FEW = 4  # requests under way in a healthy service
-METRICS = {"vritti": "/metrics", "amas": "/api/about/metrics/prometheus"}
-JOBS = ("vritti", "amas", "insa")
+METRICS = {"vritti": "/metrics", "amas": "/api/about/metrics/prometheus", "threads": "/metrics"}
+JOBS = {"vritti": ("vritti",), "amas": ("amas",), "insa": ("insa",), "agro": ("agro",), "threads": WORKLOADS}
 
 
 def wait_warm(lab: Lab, say: Callable[[str], None], deadline: float) -> None:
     """Wait until direct scraping and (where there is one) Prometheus can answer. Raises Unavailable at the deadline."""
     begun = time.monotonic()
     there = {part.name: part for part in lab.parts if part.state == "up"}
-    jobs = [job for job in JOBS if job in there]
+    jobs = [job for part, jobs in JOBS.items() if part in there for job in jobs]
     say(f"Waiting for {SECONDS:.0f} s of traffic.")
     while time.monotonic() < begun + SECONDS or (
         "prometheus" in there and not _scraped(there["prometheus"].address, jobs)

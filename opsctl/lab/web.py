@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
+from opsctl.lab import clock
 from opsctl.lab.identity import HOST
 
 MAX_BODY = 1 << 20
@@ -23,6 +26,12 @@ class Request(NamedTuple):
     headers: Any
     body: bytes
     client: str
+    asked: str = ""  # what follows the question mark
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query."""
+        return dict(parse_qsl(self.asked))
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; an empty dict when it is none."""
@@ -49,10 +58,32 @@ def page(body: bytes) -> Answer:
     return Answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """The server of one port."""
+
     daemon_threads = True
     request_queue_size = 128
     routes: dict[tuple[str, str], Handler]
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._links: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, to hang up when the service ends."""
+        self._links.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """The connection ended."""
+        self._links.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for link in list(self._links):
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
@@ -63,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body leave in one segment
     timeout = 120
-    server: _Server
+    server: Server
     server_version = "lab"
     sys_version = ""
 
@@ -73,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._send(Answer(413, {"detail": "too large"}))
         body = self.rfile.read(length) if length else b""
-        path = self.path.partition("?")[0]
+        path, _, asked = self.path.partition("?")
         handler = self.server.routes.get((self.command, path))
         tail = ""
         if handler is None:
@@ -82,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         if handler is None:
             known = any(p == path for _, p in self.server.routes)
             return self._send(Answer(405 if known else 404, {"detail": "Method not allowed" if known else "Not found"}))
-        return self._send(handler(Request(self.command, path, tail, self.headers, body, self.client_address[0])))
+        client = self.client_address[0]
+        return self._send(handler(Request(self.command, path, tail, self.headers, body, client, asked)))
 
     def _send(self, answer: Answer) -> None:
         body = answer.body
@@ -106,13 +138,17 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.command = "HEAD"
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by the service's own clock."""
+        return super().date_time_string(clock.now() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:
         """The services write their own log."""
 
 
-def serve(port: int, routes: dict[tuple[str, str], Handler]) -> ThreadingHTTPServer:
+def serve(port: int, routes: dict[tuple[str, str], Handler]) -> Server:
     """Listen on 127.0.0.1 and answer in threads; a route path that ends in ``/`` takes one more segment."""
-    server = _Server((HOST, port), _Handler, bind_and_activate=False)
+    server = Server((HOST, port), _Handler, bind_and_activate=False)
     server.routes = routes
     server.allow_reuse_address = True
     server.server_bind()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes import (  # noqa: F401 - they register themselves
+    kubernetes_config,
+    kubernetes_events,
     kubernetes_history,
+    kubernetes_logs,
+    kubernetes_nodes,
     kubernetes_pods,
     kubernetes_rollout,
     kubernetes_scaling,
+    kubernetes_scrape,
+    kubernetes_services,
     kubernetes_usage,
 )
 from opsctl.probes.kubernetes_scope import OfWorkload, Scope, present_only
@@ -19,6 +25,13 @@ RIGHTS = (  # verb, API group, resource, and the probes that need it
     ("get", "apps", "deployments", "kubernetes.rollout"),
     ("list", "apps", "replicasets", "kubernetes.history"),
     ("list", "", "pods", "kubernetes.pods"),
+    ("get", "", "pods/log", "kubernetes.logs"),
+    ("list", "", "events", "kubernetes.events"),
+    ("list", "", "services", "kubernetes.endpoints"),
+    ("list", "discovery.k8s.io", "endpointslices", "kubernetes.endpoints"),
+    ("get", "", "configmaps", "kubernetes.config"),
+    ("get", "", "secrets", "kubernetes.config, metadata alone"),
+    ("list", "", "nodes", "kubernetes.nodes"),
     ("list", "metrics.k8s.io", "pods", "kubernetes.usage"),
     ("list", "autoscaling", "horizontalpodautoscalers", "kubernetes.scaling"),
     ("list", "policy", "poddisruptionbudgets", "kubernetes.scaling"),
@@ -32,7 +45,7 @@ RIGHTS = (  # verb, API group, resource, and the probes that need it
     params=OfWorkload,
     asks="a SelfSubjectAccessReview per right: answered, not stored",
     privilege="none",
-    cost="seven small questions",
+    cost="fourteen small questions",
     minimum="authorization.k8s.io/v1 (1.6)",
 )
 def access(look: Look, params: OfWorkload) -> Seen:
@@ -43,7 +56,9 @@ def access(look: Look, params: OfWorkload) -> Seen:
     missing: list[str] = []
     for verb, group, resource, needed_by in RIGHTS:
         right = f"{verb} {resource}.{group}" if group else f"{verb} {resource}"
-        answer = scope.reader.can(verb, group, resource, namespace=scope.namespace, timeout=look.remaining())
+        whole, _, sub = resource.partition("/")
+        namespace = "" if whole == "nodes" else scope.namespace
+        answer = scope.reader.can(verb, group, whole, sub, namespace, timeout=look.remaining())
         values.append(Value(name=right, value=answer.allowed, note=f"{needed_by}. {answer.says}".rstrip(". ")))
         if not answer.allowed:
             missing.append(f"{right} ({needed_by})")

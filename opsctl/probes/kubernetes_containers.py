@@ -36,6 +36,8 @@ class Container(NamedTuple):
     exit_code: int | None
     ended: datetime | None
     memory_limit: str
+    since: datetime | None = None  # since when its pod is not ready
+    running: bool = False
 
     @property
     def label(self) -> str:
@@ -52,9 +54,10 @@ def of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
             for key in ("initContainers", "containers")
             for each in parts(part(pod, "spec"), key)
         }
+        since = None if is_ready(pod) else moment(condition(pod, "Ready").get("lastTransitionTime"))
         for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
             for status in parts(part(pod, "status"), key):
-                yield _container(name, init, status, limits.get(text(status, "name"), ""))
+                yield _container(name, init, status, limits.get(text(status, "name"), ""), since)
 
 
 def exit_meaning(container: Container) -> str:
@@ -68,6 +71,12 @@ def exit_meaning(container: Container) -> str:
     default = f"ended by signal {code - 128}" if 128 < code < 160 else "the program's own code"
     word = f", {container.reason}" if container.reason not in ("", "Error", "Completed") else ""
     return f"exit code {code}{word}: {_EXITS.get(code, default)}"
+
+
+def ended_words(container: Container) -> str:
+    """The last termination with its time."""
+    at = f" at {container.ended:%F %T} UTC" if container.ended else ""
+    return f"{exit_meaning(container)}{at}"
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
@@ -91,7 +100,7 @@ def pod_problem(pod: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, [*words, text(ready, "message")[:200]]))
 
 
-def _container(pod: str, init: bool, status: Mapping[str, Any], limit: str) -> Container:
+def _container(pod: str, init: bool, status: Mapping[str, Any], limit: str, since: datetime | None) -> Container:
     state, last = part(status, "state"), part(status, "lastState")
     ended = part(state, "terminated") or part(last, "terminated")
     if init and not part(last, "terminated") and ended.get("exitCode") == 0:
@@ -109,4 +118,6 @@ def _container(pod: str, init: bool, status: Mapping[str, Any], limit: str) -> C
         exit_code=code if isinstance(code, int) else None,
         ended=moment(ended.get("finishedAt")),
         memory_limit=limit,
+        since=since,
+        running=bool(part(state, "running")),
     )

@@ -13,12 +13,14 @@ from opsctl.model import Change, Evidence, Seen, Value
 from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
 from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged
 from opsctl.probes.kubernetes_template import differences, images
+from opsctl.probes.kubernetes_writers import writer_of
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 from opsctl.probes.signal_objectives import Onset, onset
 
 RECENT = "kubernetes.rollout-recent"
 REVISION = "deployment.kubernetes.io/revision"
+CAUSE = "kubernetes.io/change-cause"  # what somebody wrote down on purpose
 SKEW = 5.0  # seconds that the cluster's clock may be ahead of ours
 SHOWN = 5  # rollouts told as changes; the engine keeps those of the time it looks at
 
@@ -36,6 +38,7 @@ class Revision(NamedTuple):
     name: str
     created: datetime
     template: dict[str, Any]
+    cause: str = ""
 
 
 class Rollout(NamedTuple):
@@ -54,6 +57,7 @@ class Rollout(NamedTuple):
     privilege="get deployments.apps, list replicasets.apps (controllerrevisions.apps)",
     cost="one GET and one list per workload",
     minimum="apps/v1 (1.9)",
+    changes=True,
 )
 def history(look: Look, params: History) -> Seen:
     """K8-3. The time is that of the ReplicaSet; after a rollback, which reuses an old one, that of the progress."""
@@ -111,7 +115,7 @@ def rollouts(found: Found, kept: Sequence[Revision]) -> list[Rollout]:
             done.append(Rollout(new.created, says, new))
             continue
         what = ", ".join(differences(old.template, new.template)) or "no difference in the pod template"
-        span = f"revision {old.number} -> {new.number}"
+        span = f"revision {old.number} -> {new.number}{_who(found, new, kept[0])}"
         if new.created >= old.created:
             done.append(Rollout(new.created, f"{what} ({span})", new))
             continue
@@ -120,6 +124,13 @@ def rollouts(found: Found, kept: Sequence[Revision]) -> list[Rollout]:
             says = f"rolled back: {what} ({span}, the template of {new.created:%F %R} UTC)"
             done.append(Rollout(progress, says, new))
     return done
+
+
+def _who(found: Found, revision: Revision, newest: Revision) -> str:
+    """Who rolled out the newest revision, as far as the object still tells, and the reason that was noted."""
+    writer = writer_of(found.object, "spec", "template") if revision is newest else None
+    by = f", by {writer.name}" if writer is not None else ""
+    return by + (f', "{revision.cause[:120]}"' if revision.cause else "")
 
 
 def judge(
@@ -176,4 +187,5 @@ def _revision(item: dict[str, Any]) -> Revision | None:
             (int(noted) if noted.isdecimal() and len(noted) < 16 else -1),
             part(item, "spec", "template"),
         )
-    return Revision(revision, text(meta, "name"), created, template) if revision >= 0 else None
+    cause = text(part(meta, "annotations"), CAUSE)
+    return Revision(revision, text(meta, "name"), created, template, cause) if revision >= 0 else None

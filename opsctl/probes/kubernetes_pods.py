@@ -9,20 +9,37 @@ from opsctl.durations import parse_duration
 from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Evidence, Seen, Value
 from opsctl.probes.kubernetes_containers import Container, exit_meaning, of_pods, pod_problem
+from opsctl.probes.kubernetes_event_list import events_of, pull_words
 from opsctl.probes.kubernetes_json import number, part
 from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, name_of, present_only
-from opsctl.probes.kubernetes_states import Pods, crash_loop, image_pull, not_ready, oom_killed, restarts, unschedulable
+from opsctl.probes.kubernetes_states import (
+    PULL_REASONS,
+    Pods,
+    crash_loop,
+    evicted,
+    image_pull,
+    missing_config,
+    not_ready,
+    oom_killed,
+    restarts,
+    starting,
+    unschedulable,
+)
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 from opsctl.services.model import Workload
 
 CRASH, OOM, PULL = "kubernetes.crash-loop", "kubernetes.oom-killed", "kubernetes.image-pull"
 PLACE, READY, RESTARTS = "kubernetes.unschedulable", "kubernetes.not-ready", "kubernetes.restarts"
+CONFIG, STARTING, EVICTED = "kubernetes.missing-config", "kubernetes.starting", "kubernetes.evicted"
 JUDGES = {
     CRASH: crash_loop,
     OOM: oom_killed,
     PULL: image_pull,
+    CONFIG: missing_config,
     PLACE: unschedulable,
+    STARTING: starting,
+    EVICTED: evicted,
     READY: not_ready,
     RESTARTS: restarts,
 }
@@ -39,10 +56,13 @@ class PodsParams(OfWorkload, frozen=True, kw_only=True):
 @probe(
     "kubernetes.pods",
     emits={
-        CRASH: "a container starts and ends again and again",
+        CRASH: "a container starts and ends again and again, or cannot be started",
         OOM: "a container was killed for exceeding its memory limit, within the window",
         PULL: "an image cannot be pulled",
+        CONFIG: "a container lacks a ConfigMap, a Secret or a key that it needs",
         PLACE: "a pod finds no node",
+        STARTING: "pods are on their way to ready, for no longer than a start takes",
+        EVICTED: "a node threw pods out within the window, for lack of memory, disk or process ids",
         READY: "pods are not ready for longer than a start takes",
         RESTARTS: "containers were restarted within the window",
     },
@@ -85,13 +105,23 @@ def _pods_of(scope: Scope, wanted: Workload, window: float, unready_for: float) 
     groups = []
     for found in scope.find_for_pods(wanted):
         listed = scope.list(scope.path("", "v1", "pods"), found.selector)
-        group = Pods(
-            found.subject, found.selector, listed.items, desired(found), scope.look.now, window, unready_for, listed.cut
-        )
+        wanted_pods, now, cut = desired(found), scope.look.now, listed.cut
+        told = _pulls(scope, listed.items)
+        group = Pods(found.subject, found.selector, listed.items, wanted_pods, now, window, unready_for, cut, told)
         if not listed.items and not found.object:
             raise scope.no_pods(found)
         groups.append(group)
     return groups
+
+
+def _pulls(scope: Scope, items: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The registry's words about images that are not there. Between two tries only an event holds them."""
+    if not any(container.waiting in PULL_REASONS for container in of_pods(items)):
+        return {}
+    try:
+        return pull_words(events_of(scope).events)
+    except CouldNotLook:
+        return {}  # the pod's own words remain
 
 
 def desired(found: Found) -> int | None:

@@ -1,25 +1,36 @@
-"""kubernetes.rollout (K8-2): is a rollout running, is it stuck, is the workload scaled to zero."""
+"""kubernetes.rollout (K8-2): are the replicas there, is a rollout running, stuck or paused, is it scaled to zero."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from opsctl.errors import CouldNotLook
 from opsctl.model import Seen, Value
+from opsctl.probes.kubernetes_available import degraded, desired, paused, quota_exceeded, scaled_to_zero, unavailable
 from opsctl.probes.kubernetes_json import condition, moment, number, part, parts, text
 from opsctl.probes.kubernetes_scope import Found, OfWorkload, Row, Scope, merged, present_only
 from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
+from opsctl.probes.severity import worst_severity
 
 STUCK, RUNNING, ZERO = "kubernetes.rollout-stuck", "kubernetes.rollout-in-progress", "kubernetes.scaled-to-zero"
+GONE, FEWER = "kubernetes.unavailable", "kubernetes.degraded"
+PAUSED, QUOTA = "kubernetes.rollout-paused", "kubernetes.quota-exceeded"
+IDS = (GONE, FEWER, STUCK, RUNNING, PAUSED, ZERO, QUOTA)
 Rows = dict[str, Row]
 
 
 @probe(
     "kubernetes.rollout",
     emits={
+        GONE: "a workload has not one replica that serves",
+        FEWER: "some replicas of a workload do not serve, and no rollout that goes on explains it",
         STUCK: "a rollout makes no progress, or its pods cannot be created",
         RUNNING: "a rollout is not finished",
+        PAUSED: "a rollout is paused before it is finished",
+        QUOTA: "a resource quota refuses the pods that are wanted",
         ZERO: "a workload is wanted with no replicas",
     },
     params=OfWorkload,
@@ -40,24 +51,36 @@ def rollout(look: Look, params: OfWorkload) -> Seen:
         except CouldNotLook as failure:
             lost, unknown = scope.lose(name, wanted, failure)
             evidence.append(lost)
-            rows += [dict.fromkeys((STUCK, RUNNING, ZERO), row) for row in unknown]
+            rows += [dict.fromkeys(IDS, row) for row in unknown]
             continue
         for each in found:
             rows.append(judge(each))
             evidence.append(scope.evidence(each.subject, each.path, values(each)))
-    findings = tuple(merged(id, [row[id] for row in rows]) for id in (STUCK, RUNNING, ZERO))
-    return Seen(evidence=tuple(evidence), findings=findings)
+    findings = [merged(id, [row[id] for row in rows]) for id in IDS]
+    if findings[0].state == "breach":  # no replica at all is what this runbook is about; the rest warns of it
+        severity, label = worst_severity(look)
+        findings[0] = msgspec.structs.replace(findings[0], severity=severity, severity_label=label)
+    return Seen(evidence=tuple(evidence), findings=tuple(findings))
 
 
 def judge(found: Found) -> Rows:
-    """The three rows of one workload. Pure."""
-    return {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set}[found.kind](found)
+    """The rows of one workload. Pure."""
+    judges = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set}
+    rows = judges[found.kind](found)
+    return {
+        **rows,
+        GONE: unavailable(found),
+        FEWER: degraded(found, rows[STUCK], rows[RUNNING]),
+        PAUSED: paused(found),
+        ZERO: scaled_to_zero(found),
+        QUOTA: quota_exceeded(found),
+    }
 
 
 def values(found: Found) -> list[Value]:
     """What is shown of a workload."""
     spec, status = part(found.object, "spec"), part(found.object, "status")
-    shown = [Value(name="desired", value=_desired(found), unit="count")]
+    shown = [Value(name="desired", value=desired(found), unit="count")]
     keys = ("updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
     if found.kind == "DaemonSet":
         keys = ("updatedNumberScheduled", "numberReady", "numberAvailable", "numberUnavailable")
@@ -87,21 +110,6 @@ def managed_by(obj: dict[str, Any]) -> str:
     return str(labels.get("app.kubernetes.io/managed-by", ""))
 
 
-def _desired(found: Found) -> int:
-    if found.kind == "DaemonSet":
-        return number(part(found.object, "status"), "desiredNumberScheduled")
-    return number(part(found.object, "spec"), "replicas", default=1)
-
-
-def _zero(found: Found) -> Row:
-    desired = _desired(found)
-    if desired:
-        return Row("ok", f"{found.subject}: {desired} wanted", measured=desired)
-    if found.kind == "DaemonSet":
-        return Row("breach", f"{found.subject} is wanted on no node", measured=0)
-    return Row("breach", f"{found.subject} is scaled to zero on purpose (spec.replicas 0)", measured=0)
-
-
 def _unseen_generation(found: Found) -> str:
     """The sentence for a change that the controller has not taken up, else ""."""
     generation = number(part(found.object, "metadata"), "generation")
@@ -113,10 +121,10 @@ def _unseen_generation(found: Found) -> str:
 
 def _deployment(found: Found) -> Rows:
     status, spec = part(found.object, "status"), part(found.object, "spec")
-    desired = _desired(found)
+    wanted = desired(found)
     total, updated = number(status, "replicas"), number(status, "updatedReplicas")
     available = number(status, "availableReplicas")
-    counts = f"{updated} of {desired} updated, {available} of {desired} available"
+    counts = f"{updated} of {wanted} updated, {available} of {wanted} available"
     progressing, failing = condition(found.object, "Progressing"), condition(found.object, "ReplicaFailure")
     late = progressing.get("status") == "False" and progressing.get("reason") == "ProgressDeadlineExceeded"
     # Once complete, a Deployment keeps this reason until the next rollout, also while pods come and go.
@@ -128,14 +136,14 @@ def _deployment(found: Found) -> Rows:
         limit = number(spec, "progressDeadlineSeconds", default=600)
         since = moment(progressing.get("lastTransitionTime"))
         stuck = Row("breach", f"{found.subject}: no progress within its deadline of {limit} s; {counts}", since=since)
-    elif failing.get("status") == "True" and desired:
+    elif failing.get("status") == "True" and wanted:
         why = f"{text(failing, 'reason')}: {text(failing, 'message')[:300]}"
         since = moment(failing.get("lastTransitionTime"))
         stuck = Row("breach", f"{found.subject}: pods cannot be created, {why}", since=since)
     else:
         stuck = Row("ok", f"{found.subject}: {counts}")
 
-    half_way = updated < desired or total > updated
+    half_way = updated < wanted or total > updated
     if unseen:
         running = Row("breach", unseen)
     elif spec.get("paused") and half_way:
@@ -146,12 +154,12 @@ def _deployment(found: Found) -> Rows:
         running = Row("breach", f"{found.subject}: the rollout is not finished; {counts}, {total} pods in all")
     else:
         running = Row("ok", f"{found.subject}: no rollout is running, {counts}")
-    return {STUCK: stuck, RUNNING: running, ZERO: _zero(found)}
+    return {STUCK: stuck, RUNNING: running}
 
 
 def _stateful_set(found: Found) -> Rows:
     status, spec = part(found.object, "status"), part(found.object, "spec")
-    desired, updated = _desired(found), number(status, "updatedReplicas")
+    wanted, updated = desired(found), number(status, "updatedReplicas")
     strategy = part(spec, "updateStrategy")
     partition = number(part(strategy, "rollingUpdate"), "partition")
     pending = status.get("updateRevision") not in (None, status.get("currentRevision"))
@@ -160,24 +168,24 @@ def _stateful_set(found: Found) -> Rows:
     elif partition:
         why = f"its partition {partition} holds pods below that number back"
     else:
-        why = f"{updated} of {desired} updated, {number(status, 'readyReplicas')} ready"
-    goal = max(0, desired - partition)
+        why = f"{updated} of {wanted} updated, {number(status, 'readyReplicas')} ready"
+    goal = max(0, wanted - partition)
     return _without_deadline(found, pending and updated < goal, why)
 
 
 def _daemon_set(found: Found) -> Rows:
     status = part(found.object, "status")
-    desired, updated = _desired(found), number(status, "updatedNumberScheduled")
-    why = f"{updated} of {desired} updated, {number(status, 'numberReady')} ready"
-    return _without_deadline(found, updated < desired, why)
+    wanted, updated = desired(found), number(status, "updatedNumberScheduled")
+    why = f"{updated} of {wanted} updated, {number(status, 'numberReady')} ready"
+    return _without_deadline(found, updated < wanted, why)
 
 
 def _without_deadline(found: Found, pending: bool, why: str) -> Rows:
     unseen = _unseen_generation(found)
     if not pending and not unseen:
         says = f"{found.subject}: no rollout is running"
-        return {STUCK: Row("ok", says), RUNNING: Row("ok", says), ZERO: _zero(found)}
+        return {STUCK: Row("ok", says), RUNNING: Row("ok", says)}
     says = unseen or f"{found.subject}: the rollout is not finished; {why}"
     told = f"{found.subject}: a {found.kind} has no progress deadline, so nothing says whether its rollout is stuck"
     stuck = Row("unknown", f"{told}; {why}", reason="unsupported")
-    return {STUCK: stuck, RUNNING: Row("breach", says), ZERO: _zero(found)}
+    return {STUCK: stuck, RUNNING: Row("breach", says)}

@@ -27,10 +27,11 @@ from opsctl.probes.look import Look
 from opsctl.probes.registry import probe
 
 HPA, QUOTA, PDB = "kubernetes.hpa-at-max", "kubernetes.quota-full", "kubernetes.pdb-blocks"
+MORE = "kubernetes.hpa-wants-more"
 HPA_VERSIONS = ("v2", "v2beta2", "v1")  # 1.23, 1.12, always
 PDB_VERSIONS = ("v1", "v1beta1")  # 1.21, until 1.25
 _V1_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
-Looked = tuple[Row, Evidence]
+Looked = tuple[dict[str, Row], Evidence]
 
 
 class Scaling(OfWorkload, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Scaling(OfWorkload, frozen=True, kw_only=True):
     "kubernetes.scaling",
     emits={
         HPA: "an autoscaler has reached its maximum: load alone will not bring more replicas",
+        MORE: "an autoscaler wants more replicas than its maximum lets it have",
         QUOTA: "a resource quota of the namespace is nearly used up: new pods may be refused",
         PDB: "a disruption budget allows no pod to be evicted",
     },
@@ -57,22 +59,24 @@ def scaling(look: Look, params: Scaling) -> Seen:
     present_only(look)
     scope = Scope(look, params.workload)
     found, lost = _workloads(scope)
-    looks: tuple[tuple[str, Callable[[], Looked]], ...] = (
-        (HPA, lambda: _autoscalers(scope, found)),
-        (QUOTA, lambda: _quotas(scope, params.quota_above)),
-        (PDB, lambda: _budgets(scope, found)),
+    looks: tuple[tuple[tuple[str, ...], Callable[[], Looked]], ...] = (
+        ((HPA, MORE), lambda: _autoscalers(scope, found)),
+        ((QUOTA,), lambda: _quotas(scope, params.quota_above)),
+        ((PDB,), lambda: _budgets(scope, found)),
     )
-    rows: dict[str, list[Row]] = {HPA: list(lost), QUOTA: [], PDB: list(lost)}
+    rows: dict[str, list[Row]] = {HPA: list(lost), MORE: list(lost), QUOTA: [], PDB: list(lost)}
     evidence: list[Evidence] = []
-    for id, look_at in looks:
+    for ids, look_at in looks:
         try:
-            row, seen = look_at()
+            told, seen = look_at()
         except CouldNotLook as failure:
-            row, seen = unknown_row(failure), scope.unseen(id, failure)
-        rows[id].append(row)
+            told, seen = dict.fromkeys(ids, unknown_row(failure)), scope.unseen(ids[0], failure)
+        for id, row in told.items():
+            rows[id].append(row)
         evidence.append(seen)
     findings = (
         merged(HPA, rows[HPA], unit="count"),
+        merged(MORE, rows[MORE], unit="count"),
         merged(QUOTA, rows[QUOTA], threshold=params.quota_above, unit="ratio", origin="quota_above"),
         merged(PDB, rows[PDB]),
     )
@@ -125,8 +129,31 @@ def _autoscalers(scope: Scope, found: Sequence[Found]) -> Looked:
     ]
     evidence = scope.evidence("autoscalers", path, values)
     if not rows:
-        return _nothing_found(cut, "no autoscaler scales the service's workloads"), evidence
-    return _worst(rows), evidence
+        return dict.fromkeys((HPA, MORE), _nothing_found(cut, "no autoscaler scales the service's workloads")), evidence
+    more = [wants_more(item, version, row) for (_, item), row in zip(ours, rows, strict=True)]
+    return {HPA: _worst(rows), MORE: _worst(more)}, evidence
+
+
+def wants_more(item: Mapping[str, Any], version: str, at_max: Row) -> Row:
+    """Whether load asks for more than the maximum; ``at_max``: what ``hpa_row`` says. Pure."""
+    limited = next((c for c in hpa_conditions(item, version) if c.get("type") == "ScalingLimited"), {})
+    held = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
+    if at_max.state != "breach" or not held:
+        return Row("ok", at_max.says, measured=at_max.measured)
+    return Row("breach", f"{at_max.says}{_load(item)}", measured=at_max.measured)
+
+
+def _load(item: Mapping[str, Any]) -> str:
+    """What it measures against its target, in the form of v1 or of the later ones; "" where that is not told."""
+    spec, status = part(item, "spec"), part(item, "status")
+    goals = {"cpu": spec.get("targetCPUUtilizationPercentage")}
+    used = {"cpu": status.get("currentCPUUtilizationPercentage")}
+    for each in parts(spec, "metrics"):
+        goals[text(part(each, "resource"), "name")] = part(each, "resource", "target").get("averageUtilization")
+    for each in parts(status, "currentMetrics"):
+        used[text(part(each, "resource"), "name")] = part(each, "resource", "current").get("averageUtilization")
+    told = [f"{name} at {used.get(name)} % of the requests, target {goal} %" for name, goal in goals.items() if goal]
+    return f" ({'; '.join(told)})" if told and any(used.values()) else ""
 
 
 def hpa_row(found: Found, item: dict[str, Any], version: str) -> Row:
@@ -189,8 +216,8 @@ def _budgets(scope: Scope, found: Sequence[Found]) -> Looked:
     ]
     evidence = scope.evidence("disruption budgets", path, values)
     if not rows:
-        return _nothing_found(cut, "no disruption budget covers the service's pods"), evidence
-    return _worst(rows), evidence
+        return {PDB: _nothing_found(cut, "no disruption budget covers the service's pods")}, evidence
+    return {PDB: _worst(rows)}, evidence
 
 
 def covers(item: Mapping[str, Any], found: Found, version: str) -> bool:
@@ -240,8 +267,8 @@ def _quotas(scope: Scope, above: float) -> Looked:
             rows.append(Row("breach" if share >= above else "ok", says, measured=share))
     evidence = scope.evidence(f"resource quotas of namespace {scope.namespace}", path, values)
     if not rows:
-        return _nothing_found(listed.cut, f"namespace {scope.namespace} has no resource quota"), evidence
-    return _worst(rows), evidence
+        return {QUOTA: _nothing_found(listed.cut, f"namespace {scope.namespace} has no resource quota")}, evidence
+    return {QUOTA: _worst(rows)}, evidence
 
 
 def _nothing_found(cut: str, says: str) -> Row:

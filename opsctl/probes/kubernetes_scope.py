@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opsctl.clients.kube_reads import collection
 from opsctl.errors import CouldNotLook, NotConfigured, Reason
@@ -15,12 +17,47 @@ from opsctl.probes.registry import Params
 from opsctl.services.model import Workload
 
 if TYPE_CHECKING:
-    from opsctl.clients.kubernetes import Items, KubernetesReader
+    from opsctl.clients.kube_items import Items
+    from opsctl.clients.kubernetes import KubernetesReader
 
 KINDS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
 NOTHING_THERE = "none of the workloads that the profile assumes is there"
+LASTING = frozenset({"forbidden", "unauthorized", "not-found", "unsupported"})  # failures that another try repeats
+
+
+class _Answers:
+    """The answers of one diagnosis, whose probes look at the same objects side by side: each question is asked once."""
+
+    def __init__(self, moment: float) -> None:
+        self.moment = moment
+        self._known: dict[tuple[str, str], Any] = {}
+        self._asking: dict[tuple[str, str], threading.Lock] = {}
+
+    def once(self, key: tuple[str, str], ask: Callable[[], Any], patience: float) -> Any:
+        """The answer; a refusal that lasts is one, too. Raises CouldNotLook."""
+        lock = self._asking.setdefault(key, threading.Lock())
+        if not lock.acquire(timeout=patience):
+            raise CouldNotLook("timeout", "the same question, asked by another probe, was not answered in time")
+        try:
+            if key not in self._known:
+                try:
+                    self._known[key] = ask()
+                except CouldNotLook as failure:
+                    if failure.reason not in LASTING:
+                        raise
+                    self._known[key] = failure
+        finally:
+            lock.release()
+        found = self._known[key]
+        if isinstance(found, CouldNotLook):
+            raise CouldNotLook(found.reason, found.says, address=found.address, setting=found.setting)
+        return found
+
+
+_answers: WeakKeyDictionary[Any, _Answers] = WeakKeyDictionary()
+_answers_lock = threading.Lock()
 
 
 class OfWorkload(Params, frozen=True, kw_only=True):
@@ -85,12 +122,22 @@ class Scope:
 
     def get(self, path: str) -> dict[str, Any]:
         """One object, within the time this probe has left."""
-        return self.reader.get(path, timeout=self.look.remaining())
+        found: dict[str, Any] = self._once(path, "", lambda: self.reader.get(path, timeout=self.look.remaining()))
+        return found
 
     def list(self, path: str, selector: str = "") -> Items:
         """A list, within the time this probe has left."""
         query = {"labelSelector": selector} if selector else None
-        return self.reader.list(path, query, timeout=self.look.remaining())
+        ask = lambda: self.reader.list(path, query, timeout=self.look.remaining())  # noqa: E731
+        found: Items = self._once(path, f"?{selector}", ask)
+        return found
+
+    def _once(self, path: str, what: str, ask: Callable[[], Any]) -> Any:
+        with _answers_lock:
+            known = _answers.get(self.reader)
+            if known is None or known.moment != self.look.now:  # another diagnosis looks anew
+                known = _answers[self.reader] = _Answers(self.look.now)
+        return known.once((path, what), ask, self.look.remaining())
 
     def find(self, wanted: Workload) -> Sequence[Found]:
         """The objects of a workload: by name, else all that its label selector matches. Raises CouldNotLook.
@@ -150,6 +197,8 @@ class Scope:
 
         One that the profile only assumes, and that is not there, says nothing about those that are: no row.
         """
+        if isinstance(failure, NotConfigured):
+            raise failure
         if not wanted.assumed or failure.reason != "not-found":
             return self.unseen(f"workload {name}", failure), [unknown_row(failure)]
         says = f"{failure.says} ({name} is an assumption of the profile)"
@@ -210,14 +259,15 @@ def merged(
     chosen = [row for row in rows if row.state == state]
     chosen.sort(key=lambda row: 0.0 if row.measured is None else row.measured, reverse=worst is max)
     texts = list(dict.fromkeys(row.says for row in chosen))
-    more = f"; and {len(texts) - 3} more" if len(texts) > 3 else ""
+    shown = 1 if state == "ok" else 3  # where nothing is wrong one sentence shows what was measured
+    more = f"; and {len(texts) - shown} more" if len(texts) > shown else ""
     measured = [row.measured for row in chosen if row.measured is not None]
     since = [row.since for row in chosen if row.since is not None]
     value = worst(measured) if measured else None
     return Finding(
         id=id,
         state=state,
-        says="; ".join(texts[:3]) + more if texts else NOTHING_THERE,
+        says="; ".join(texts[:shown]) + more if texts else NOTHING_THERE,
         measured=value,
         threshold=threshold if value is not None else None,
         unit=unit if value is not None else "",

@@ -1,15 +1,23 @@
-"""What changed between two pod templates, in words. Values of environment variables are never shown. Pure."""
+"""What changed between two pod templates, in words. Pure.
+
+Of environment variables and arguments only plain numbers and switches are shown, and not those whose name may be that
+of a secret: any other value may hold a password.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsctl.probes.kubernetes_json import part, parts, text
+from opsctl.probes.kubernetes_json import part, parts, text, texts
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _HASHES = ("pod-template-hash", "controller-revision-hash")
-_TOLD_APART = frozenset({"name", "image", "env", "envFrom", "resources"})
+_TOLD_APART = frozenset({"name", "image", "env", "envFrom", "resources", "args", "command"})
+_PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
+_SECRET = re.compile(r"secret|token|pass|pwd|key|cred|auth|dsn|ur[il]|conn|salt|pin", re.I)
+_PLAIN = re.compile(r"true|false|yes|no|on|off|debug|info|warn|warning|error|\d{1,9}(\.\d{1,6})?([a-z%]{1,2})?", re.I)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -43,9 +51,53 @@ def _containers(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> Ite
             yield f"image{of} {_image_change(text(was, 'image'), text(now, 'image'))}"
         yield from _environment(was, now, of)
         yield from _resources(was, now, of)
+        yield from _arguments(was, now, of)
         for field in _unequal(was, now):
-            if field not in _TOLD_APART:
+            if field in _PROBES and was.get(field) and now.get(field):
+                yield from _probe_of(field, part(was, field), part(now, field), of)
+            elif field in _PROBES:
+                yield f"{field}{of} {'added' if now.get(field) else 'removed'}"
+            elif field not in _TOLD_APART:
                 yield f"{field}{of} changed"
+
+
+def _shown(name: str, was: object, now: object) -> str:
+    """``8 -> 16`` where both may be shown, else "changed"."""
+    both = [str(each) for each in (was, now)]
+    if _SECRET.search(name) or not all(_PLAIN.fullmatch(each) for each in both):
+        return "changed"
+    return f"{both[0]} -> {both[1]}"
+
+
+def _arguments(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
+    """Arguments of the form ``--name=value`` one by one; whatever else differs, as a whole."""
+    for field in ("command", "args"):
+        before, after = texts(was, field), texts(now, field)
+        if before == after:
+            continue
+        old, new = (dict(each.split("=", 1) for each in side if "=" in each) for side in (before, after))
+        bare = [[each for each in side if "=" not in each] for side in (before, after)]
+        if bare[0] != bare[1] or set(old) != set(new):
+            yield f"{field}{of} changed"
+            continue
+        for name in old:
+            if old[name] != new[name]:
+                yield f"argument {name}{of} {_shown(name, old[name], new[name])}"
+
+
+def _probe_of(field: str, was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:
+    """Numbers of a probe, and where it asks; not its command or headers, which may hold anything."""
+    for name in _unequal(was, now):
+        before, after = was.get(name), now.get(name)
+        if name in ("httpGet", "tcpSocket", "grpc") and isinstance(before, dict) and isinstance(after, dict):
+            for key in _unequal(before, after):
+                plain = key in ("path", "port", "scheme", "service")
+                told = f"{before.get(key)} -> {after.get(key)}" if plain else "changed"
+                yield f"{field}{of} {key} {told}"
+        else:
+            plain = isinstance(before, int | None) and isinstance(after, int | None)
+            told = f"{'default' if before is None else before} -> {'default' if after is None else after}"
+            yield f"{field}{of} {name} {told if plain else 'changed'}"
 
 
 def _image_change(was: str, now: str) -> str:
@@ -64,10 +116,16 @@ def _environment(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Ite
     after = {text(each, "name"): each for each in parts(now, "env")}
     for name in dict.fromkeys((*before, *after)):
         if before.get(name) != after.get(name):
-            act = "changed" if name in before and name in after else "removed" if name in before else "added"
-            yield f"env {name}{of} {act}"
+            yield f"env {name}{of} {_variable(name, before.get(name), after.get(name))}"
     if was.get("envFrom") != now.get("envFrom") and not _unequal_references(was, now):
         yield f"envFrom{of} changed"
+
+
+def _variable(name: str, was: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> str:
+    if was is None or now is None:
+        return "added" if was is None else "removed"
+    given = "value" in was and "value" in now
+    return _shown(name, was["value"], now["value"]) if given else "changed"
 
 
 def _resources(was: Mapping[str, Any], now: Mapping[str, Any], of: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from opsctl.durations import format_quantity
 from opsctl.errors import CouldNotLook
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.look import Look
+from opsctl.probes.postgres_activity import dominating
 from opsctl.probes.postgres_session import PostgresParams, Session, labels, session, short
 from opsctl.probes.quantities import judged
 from opsctl.probes.registry import probe
@@ -120,7 +121,7 @@ _MIN_MEAN = 0.010  # seconds; ten times nearly nothing still is nearly nothing
         "postgres.statement-regressed": "A statement takes many times as long as it used to",
     },
     params=StatementsParams,
-    asks="pg_stat_statements twice, numbers only; the texts of the five that took most time in between",
+    asks="pg_stat_statements twice, numbers only, and five texts; without the extension, samples of what runs",
     privilege="pg_monitor (pg_read_all_stats); the extension pg_stat_statements",
     cost="four queries and a pause; left out above 70 % of the slots at work",
     minimum="Postgres 14",
@@ -132,7 +133,10 @@ def statements(look: Look, params: StatementsParams) -> Seen:
     if not here.facts.sees_all:
         unknown = tuple(here.hidden(id, "other roles' statements") for id in ids)
         return Seen(evidence=(here.evidence(()),), findings=unknown)
-    schema = _extension(here)
+    try:
+        schema = _extension(here)
+    except CouldNotLook as missing:
+        return _without(here, params, missing)
     here.spare("reading pg_stat_statements")
     started = time.monotonic()
     before = {row["queryid"]: row for row in here.rows("get_statements", schema=schema)}
@@ -173,6 +177,16 @@ def statements(look: Look, params: StatementsParams) -> Seen:
         _regressed(top, texts, params.slower),
     )
     return Seen(evidence=(here.evidence(values, window=window),), findings=findings)
+
+
+def _without(here: Session, params: StatementsParams, missing: CouldNotLook) -> Seen:
+    """Without the extension: samples of what runs tell which statement dominates, but no statement's usual time."""
+    if missing.reason != "unsupported":
+        raise missing
+    here.spare("sampling statements")
+    evidence, dominates = dominating(here, missing.says, params.number("share"), params.busy)
+    unknown = Finding(id="postgres.statement-regressed", state="unknown", says=missing.says, reason="unsupported")
+    return Seen(evidence=(evidence,), findings=(dominates, unknown))
 
 
 def _extension(here: Session) -> str:

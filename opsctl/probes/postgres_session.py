@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +52,24 @@ class Session:
         if sql_name not in self.asked:
             self.asked.append(sql_name)
         return self.reader.rows(sql_name, params, self.left(), schema=schema)
+
+    def begin(self, *sql_names: str) -> None:
+        """Ask counters that a later probe of this diagnosis will compare: it need not wait then, and sees more."""
+        for name in sql_names:
+            if name not in self.reader.first:
+                self.reader.first[name] = (time.monotonic(), self.rows(name))
+
+    def two(self, sql_name: str, pause: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:
+        """The diagnosis' first rows of that file, rows at least ``pause`` seconds later, and the seconds in between.
+
+        When nothing asked before, the pause is made here: half of what the probe has left at most.
+        """
+        self.begin(sql_name)
+        at, before = self.reader.first[sql_name]
+        wanted = max(0.0, at + pause - time.monotonic())
+        time.sleep(min(wanted, self.look.remaining() / 2))
+        after = self.rows(sql_name)
+        return before, after, time.monotonic() - at
 
     def left(self, share: float = 1.0) -> float:
         """Seconds for one question: at most five, and no more than the probe still has."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -48,11 +47,7 @@ class CountersParams(PostgresParams, frozen=True, kw_only=True):
 def counters(look: Look, params: CountersParams) -> Seen:
     """PG-9. The difference of two moments; sessions report their counts up to a second late."""
     here = session(look, params)
-    (old,) = here.rows("get_database_counters")
-    started = time.monotonic()
-    time.sleep(min(params.number("pause"), look.remaining() / 2))
-    (new,) = here.rows("get_database_counters")
-    seconds = time.monotonic() - started
+    (old,), (new,), seconds = here.two("get_database_counters", params.number("pause"))
     window = format_quantity(seconds, "s")
     ids = ("postgres.rollbacks", "postgres.deadlocks", "postgres.cache-misses", "postgres.temp-spill")
     counts = {name: new[name] - old[name] for name in new if name != "reset_at"}
@@ -201,6 +196,7 @@ class SettingsParams(PostgresParams, frozen=True, kw_only=True):
     privilege="pg_monitor for restricted settings",
     cost="three queries",
     minimum="Postgres 14",
+    changes=True,
 )
 def settings(look: Look, params: SettingsParams) -> Seen:
     """PG-11. Restart and configuration load are also reported as changes when they lie in the time looked through."""

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from opsctl.clients.prometheus import PrometheusReader, RuntimeInfo, Target
+from opsctl.clients.prometheus import PrometheusReader
+from opsctl.clients.prometheus_answers import RuntimeInfo, Target
 from opsctl.errors import CouldNotLook
 from opsctl.model import Change, Evidence, Finding, Seen, Unknown, Value
+from opsctl.probes import (
+    prometheus_coverage,
+    prometheus_delivery,
+    prometheus_ready,
+    prometheus_rules,
+    prometheus_samples,
+    prometheus_targets,
+)
 from opsctl.probes.look import Look
+from opsctl.probes.prometheus_changes import of_state
+from opsctl.probes.prometheus_service import selector, targets_of, whose
 from opsctl.probes.quantities import judged
 from opsctl.probes.registry import NoParams, probe
+
+__all__ = [
+    "prometheus_coverage",
+    "prometheus_delivery",
+    "prometheus_ready",
+    "prometheus_rules",
+    "prometheus_samples",
+    "prometheus_targets",
+    "self_",
+]
 
 _SHOWN = 5  # targets or rules named in a sentence
 
@@ -63,7 +82,7 @@ def self_(look: Look, params: NoParams) -> Seen:
         return min(5.0, look.remaining())
 
     def state(info: RuntimeInfo) -> Judged:
-        changes.extend(_changes(info, reader, look))
+        changes.extend(of_state(info, reader, look.moment))
         return _reload(info, reader)
 
     def rules() -> Judged:
@@ -74,7 +93,7 @@ def self_(look: Look, params: NoParams) -> Seen:
     if look.at is None:
         part("prometheus.target-down", "/api/v1/targets?state=active", lambda: reader.targets(limit()), _targets(look))
     else:
-        expr = f"up{{{_matchers(look)}}}"
+        expr = selector(look, "up")
         part("prometheus.target-down", expr, lambda: _up_then(look, reader, expr, limit()), _targets(look, past=True))
     if not failures or failures[0].reason not in _GONE:
         part("prometheus.rule-failing", "/api/v1/rules", rules, lambda seen: seen)
@@ -87,18 +106,11 @@ def self_(look: Look, params: NoParams) -> Seen:
 
 def _targets(look: Look, *, past: bool = False) -> Callable[[tuple[Target, ...]], Judged]:
     """Judges the targets that belong to the service: by the profile's labels, else by the metrics endpoint's host."""
-    labels = look.profile.prometheus_labels
 
     def judge(targets: tuple[Target, ...]) -> Judged:
-        if past or labels:
-            whose = f"with {', '.join(f'{k}={v}' for k, v in labels.items())}"
-            mine = [target for target in targets if past or all(_fits(target, k, v) for k, v in labels.items())]
-        else:
-            place = _metrics_place(look)
-            whose = f"at {place}"
-            mine = [target for target in targets if urlsplit(target.scrape_url).netloc.rpartition("@")[2] == place]
+        mine = list(targets) if past else targets_of(look, targets)
         if not mine:
-            says = f"Prometheus has no scrape target {whose}, of {len(targets)} targets"
+            says = f"Prometheus has no scrape target {whose(look)}, of {len(targets)} targets"
             raise CouldNotLook("no-data", says)
         down = [target for target in mine if target.health == "down"]
         values = tuple(
@@ -123,36 +135,6 @@ def _targets(look: Look, *, past: bool = False) -> Callable[[tuple[Target, ...]]
 def _named(target: Target) -> str:
     instance = target.labels.get("instance") or target.scrape_url
     return f"{instance} ({target.last_error})" if target.last_error else instance
-
-
-def _fits(target: Target, name: str, matcher: str) -> bool:
-    """A profile's label matcher (``=~``, ``!~``, ``!=`` or a plain value) against a target's label."""
-    value = target.labels.get(name, "")
-    operator, text = (matcher[:2], matcher[2:]) if matcher[:2] in ("=~", "!~", "!=") else ("=", matcher)
-    if operator in ("=~", "!~"):
-        try:
-            matches = re.fullmatch(text, value) is not None
-        except re.error:
-            says = f"the matcher {name}{matcher} of the profile is not a regular expression"
-            raise CouldNotLook("bad-query", says) from None
-    else:
-        matches = value == text
-    return matches if operator in ("=", "=~") else not matches
-
-
-def _matchers(look: Look) -> str:
-    parts = []
-    for name, matcher in look.profile.prometheus_labels.items():
-        operator, text = (matcher[:2], matcher[2:]) if matcher[:2] in ("=~", "!~", "!=") else ("=", matcher)
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        parts.append(f'{name}{operator}"{quoted}"')
-    return ",".join(parts) or f'instance="{_metrics_place(look)}"'
-
-
-def _metrics_place(look: Look) -> str:
-    """host:port of the service's metrics endpoint; raises NotConfigured."""
-    url = look.readers.endpoint("metrics").url
-    return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]
 
 
 def _up_then(look: Look, reader: PrometheusReader, expr: str, timeout: float) -> tuple[Target, ...]:
@@ -190,20 +172,6 @@ def _reload(info: RuntimeInfo, reader: PrometheusReader) -> Judged:
         Value(name="storage_retention", value=info.storage_retention),
     )
     return judged("prometheus.reload-failed", not good, f"Prometheus: {says}"), values
-
-
-def _changes(info: RuntimeInfo, reader: PrometheusReader, look: Look) -> list[Change]:
-    """Start and configuration load; the engine keeps those that lie in the diagnosis' window."""
-    source = f"prometheus {reader.address}"
-    found = []
-    started, loaded = info.start_time, info.last_config_time
-    if started and started <= look.moment:
-        found.append(Change(at=started, system="prometheus", subject=reader.address, says="started", source=source))
-    # At its start it loads its configuration too: that is one change, not two.
-    if loaded and loaded <= look.moment and not (started and (loaded - started).total_seconds() < 2):
-        says = "configuration loaded"
-        found.append(Change(at=loaded, system="prometheus", subject=reader.address, says=says, source=source))
-    return found
 
 
 def _evidence(

@@ -209,6 +209,7 @@ class RestartedParams(RedisParams, frozen=True, kw_only=True):
     privilege="ACL +info",
     cost="one INFO",
     minimum="Redis 6.2",
+    changes=True,
 )
 def restarted(look: Look, params: RestartedParams) -> Seen:
     """RD-1. Also reported as a change when it lies in the time looked through."""

@@ -14,7 +14,8 @@ from opsctl.probes.look import Look
 from opsctl.probes.quantities import Quantities
 
 if TYPE_CHECKING:
-    from opsctl.clients.redis import RedisReader, Sample
+    from opsctl.clients.redis import RedisReader
+    from opsctl.clients.redis_answers import Sample
 
 QUESTION_SECONDS = 5.0
 

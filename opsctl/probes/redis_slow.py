@@ -16,7 +16,7 @@ from opsctl.probes.registry import probe
 from opsctl.redact import printable, redact
 
 if TYPE_CHECKING:
-    from opsctl.clients.redis import SlowCommand
+    from opsctl.clients.redis_answers import SlowCommand
 
 _ENTRIES = 128
 _SHOWN = 5
@@ -30,11 +30,15 @@ _SUBCOMMANDS = frozenset({"CONFIG", "ACL", "DEBUG", "CLIENT", "SCRIPT", "FUNCTIO
 
 
 class SlowlogParams(RedisParams, frozen=True, kw_only=True):
-    """``above``: execution time that counts as slow. ``count``: how many such commands in the time looked through."""
+    """``above``: execution time that counts as slow. ``count``: how many such commands in the time looked through.
 
-    durations: ClassVar[tuple[str, ...]] = ("above",)
+    ``total``: time of them all together; a quick command now and then is late on any machine that is short of CPU.
+    """
+
+    durations: ClassVar[tuple[str, ...]] = ("above", "total")
     above: str | float = "10ms"
     count: int = 1
+    total: str | float = "200ms"
 
 
 @probe(
@@ -65,11 +69,13 @@ def slowlog(look: Look, params: SlowlogParams) -> Seen:
     window = format_quantity(look.since, "s")
     values.append(Value(name="slow commands", value=len(slow), unit="count", at_least=len(entries) == _ENTRIES))
     id = "redis.slow-commands"
+    spent = sum(entry.seconds for entry in slow)
     if slow:
         worst = slow[0]
         says = (
             f"{len(slow)} command{'s' if len(slow) > 1 else ''} of {format_quantity(above, 's')} or more in the last "
-            f"{window}, the longest {_command(worst)} with {format_quantity(worst.seconds, 's')}"
+            f"{window}, together {format_quantity(spent, 's')}, the longest {_command(worst)} with "
+            f"{format_quantity(worst.seconds, 's')}"
         )
     else:
         says = f"no command of {format_quantity(above, 's')} or more in the last {window}"
@@ -77,7 +83,8 @@ def slowlog(look: Look, params: SlowlogParams) -> Seen:
         finding = Finding(id=id, state="unknown", says=missing, reason="unsupported")
     else:
         longest = slow[0].seconds if slow else None
-        finding = judged(id, len(slow) >= params.count, says, measured=longest, threshold=above, unit="s",
+        holds = len(slow) >= params.count and spent >= params.number("total")
+        finding = judged(id, holds, says, measured=longest, threshold=above, unit="s",
                          parameter="above")  # fmt: skip
     return Seen(evidence=(here.evidence(values, window=window),), findings=(finding,))
 

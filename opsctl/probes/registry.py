@@ -17,9 +17,12 @@ MODULES = {
     "signal": "opsctl.probes.signal",
     "prometheus": "opsctl.probes.prometheus",
     "alertmanager": "opsctl.probes.alertmanager",
+    "metrics": "opsctl.probes.metrics",
     "http": "opsctl.probes.http",
+    "symptom": "opsctl.probes.symptom",
     "log": "opsctl.probes.log",
     "postgres": "opsctl.probes.postgres",
+    "pgbouncer": "opsctl.probes.pgbouncer",
     "redis": "opsctl.probes.redis",
     "kubernetes": "opsctl.probes.kubernetes",
     "kyrodb": "opsctl.probes.kyrodb",
@@ -41,8 +44,7 @@ class Probe(NamedTuple):
     """A registered probe. ``emits``: finding id -> what it means when it holds.
 
     ``local``: the probe also emits the id given in its parameter ``finding`` (a runbook's own, prefix ``local.``).
-    ``backend``: which server it burdens ("" = by system); probes of one backend run one after the other,
-    except HTTP backends, which take several at once.
+    ``changes``: what it reports is also asked for beside every runbook ("What changed"); it then needs no parameters.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Probe(NamedTuple):
     privilege: str
     cost: str
     minimum: str
+    changes: bool = False
 
 
 _probes: dict[str, Probe] = {}
@@ -69,13 +72,14 @@ def probe(
     privilege: str = "",
     cost: str = "one query",
     minimum: str = "",
+    changes: bool = False,
 ) -> Callable[[Callable[[Look, P], Seen]], Callable[[Look, P], Seen]]:
     """Register a function as probe ``system.noun``. The function raises CouldNotLook or returns Seen."""
 
     def register(run: Callable[[Look, P], Seen]) -> Callable[[Look, P], Seen]:
         if id in _probes:
             raise ValueError(f"probe {id} is registered twice")
-        _probes[id] = Probe(id, run, params, dict(emits or {}), local, asks, privilege, cost, minimum)
+        _probes[id] = Probe(id, run, params, dict(emits or {}), local, asks, privilege, cost, minimum, changes)
         return run
 
     return register
@@ -87,6 +91,13 @@ def get(id: str) -> Probe | None:
     if id not in _probes and system in MODULES:
         importlib.import_module(MODULES[system])
     return _probes.get(id)
+
+
+def change_probes(system: str) -> list[Probe]:
+    """The probes of one system that tell what changed, in the order they are registered (loads its module)."""
+    if system in MODULES:
+        importlib.import_module(MODULES[system])
+    return [found for id, found in _probes.items() if found.changes and id.partition(".")[0] == system]
 
 
 def all_probes() -> dict[str, Probe]:

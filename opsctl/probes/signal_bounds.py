@@ -89,15 +89,22 @@ def threshold(look: Look, params: ThresholdParams) -> Seen:
 
 
 class ShareParams(Params, frozen=True, kw_only=True):
-    """``part`` and ``whole`` are signals of the same unit; breach when part / whole is over ``above`` (a ratio)."""
+    """``part`` and ``whole`` are signals of the same unit; breach when part / whole is over ``above`` (a ratio), or
+    with ``below`` under it. ``floor``: a quantity; a whole up to this is too little for its parts to matter."""
 
     part: str
     whole: str
     finding: str
     above: float | str = 0.5
+    below: float | str | None = None
+    floor: float | str | None = None
 
     def __post_init__(self) -> None:
-        parse_quantity(self.above, "ratio")
+        for value in (self.above, self.below):
+            if value is not None:
+                parse_quantity(value, "ratio")
+        if self.floor is not None:
+            parse_quantity(self.floor)
 
 
 @probe(
@@ -121,22 +128,26 @@ def share(look: Look, params: ShareParams) -> Seen:
     if not all_.value > 0:
         says = f"{params.whole} is 0: there is nothing to take a share of"
         return Seen(evidence=seen, findings=(unknown(params.finding, "too-few", says),))
-    ratio, bound = top.value / all_.value, parse_quantity(params.above, "ratio")
+    ratio, bound = top.value / all_.value, parse_quantity(params.below or params.above, "ratio")
     # a clamped whole makes the share smaller than it looks, a clamped part larger
     unsure = (all_.at_least and ratio > bound) or (top.at_least and ratio <= bound)
+    floor = parse_quantity(params.floor) if params.floor is not None else 0.0
+    holds = (ratio < bound if params.below is not None else ratio > bound) and all_.value > floor
     piece = f"{title(look, params.part)} {shown(part, top.value, at_least=top.at_least)}"
     total = f"{title(look, params.whole)} {shown(whole, all_.value, at_least=all_.at_least)}"
     text = f"{piece} of {total}: {ratio:.0%}, bound {bound:.0%}"
-    if unsure:
+    if all_.value <= floor:
+        text += f"; {shown(whole, floor)} and less is not looked into"
+    elif unsure:
         says = f"{text}; what lies above the highest bucket is not known"
         return Seen(evidence=seen, findings=(unknown(params.finding, "unsupported", says),))
     found = Finding(
         id=params.finding,
-        state="breach" if ratio > bound else "ok",
+        state="breach" if holds else "ok",
         says=text,
         measured=ratio,
         threshold=bound,
         unit="ratio",
-        threshold_from="parameter above",
+        threshold_from="parameter above" if params.below is None else "parameter below",
     )
     return Seen(evidence=seen, findings=(found,))

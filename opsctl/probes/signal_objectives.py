@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from opsctl.durations import format_duration, parse_duration
 from opsctl.errors import NotConfigured
-from opsctl.model import Evidence, Finding, Seen
+from opsctl.model import Bound, Evidence, Finding, Seen
 from opsctl.probes.look import Look
 from opsctl.probes.registry import NoParams, probe
 from opsctl.probes.signal_reading import QUESTION, declared, evidence, labels_text, read, shown, thinned, title
 from opsctl.signals.model import History, Judgement, Objective, Reading
-from opsctl.signals.objective import falling, judge, longest_for
+from opsctl.signals.objective import edge_of, falling, judge, longest_for, severity_of
 from opsctl.signals.once import side_by_side
 
 BROKEN = "signal.objective-broken"
@@ -44,7 +44,7 @@ def objectives_of(look: Look) -> tuple[Objective, ...]:
 
 def judge_all(look: Look) -> list[Judged]:
     """Every objective of the runbook, read at the same time. Readings are shared with whoever else asks for them."""
-    return side_by_side([lambda o=o: _judge(look, o) for o in objectives_of(look)])  # type: ignore[misc]
+    return side_by_side([lambda o=o: judge_one(look, o) for o in objectives_of(look)])  # type: ignore[misc]
 
 
 class Onset(NamedTuple):
@@ -90,10 +90,11 @@ def objectives(look: Look, params: NoParams) -> Seen:
         points = thinned(one.history.points, lowest=lowest) if one.history is not None else ()
         if one.objective.signal not in seen or points:
             seen[one.objective.signal] = evidence(look, one.reading, points, lowest=lowest)
-    return Seen(evidence=tuple(seen.values()), findings=tuple(_finding(look, one) for one in judged))
+    return Seen(evidence=tuple(seen.values()), findings=tuple(finding_of(look, one) for one in judged))
 
 
-def _judge(look: Look, objective: Objective) -> Judged:
+def judge_one(look: Look, objective: Objective) -> Judged:
+    """One objective held against its signal, with the signal's history for how long."""
     reading = _value(look, objective.signal)
     history = _history(look, objective, reading)
     return Judged(objective, reading, history, judge(objective, reading, history, look.profile.severities))
@@ -139,7 +140,8 @@ def _history(look: Look, objective: Objective, reading: Reading) -> History | No
     return history
 
 
-def _finding(look: Look, one: Judged) -> Finding:
+def finding_of(look: Look, one: Judged) -> Finding:
+    """The finding of a judged objective; one of kind alert has a severity when it is broken."""
     objective, reading, judged = one.objective, one.reading, one.judgement
     alert = objective.kind == "alert"
     broken = judged.band is not None and judged.reason is None
@@ -154,9 +156,25 @@ def _finding(look: Look, one: Judged) -> Finding:
         threshold=judged.objective,
         unit=reading.unit,
         threshold_from=objective.row or f"objective {objective.id}",
+        bounds=_bounds(look, objective, reading),
         since=judged.since,
         pending=judged.pending,
         reason=judged.reason,
+    )
+
+
+def _bounds(look: Look, objective: Objective, reading: Reading) -> tuple[Bound, ...]:
+    """The objective's bands, mildest first, for the plot of a report."""
+    edges = [edge_of(band, reading.unit) for band in objective.bands]
+    return tuple(
+        Bound(
+            value=edge.low,
+            side="above" if edge.rising else "below",
+            severity=severity_of(edge.band.severity, look.profile.severities),
+            label=edge.band.severity,
+            holds=edge.hold,
+        )
+        for edge in sorted(edges, key=lambda e: e.low if e.rising else -e.low)
     )
 
 

@@ -1,23 +1,18 @@
-"""Probes on how a value came about: against its usual size, against a start of the process, as a trend."""
+"""Probes on how a value came about: against its usual size, against a start of the process."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from opsctl.durations import format_duration, format_quantity, parse_duration, parse_quantity
-from opsctl.model import Change, Finding, Point, Seen
+from opsctl.model import Change, Finding, Seen
 from opsctl.probes.look import Look
 from opsctl.probes.registry import Params, probe
 from opsctl.probes.signal_objectives import judge_all
 from opsctl.probes.signal_reading import (
-    QUESTION,
-    declared,
     evidence,
-    median,
     read,
     shown,
-    thinned,
     title,
     unknown,
     unseen,
@@ -185,79 +180,3 @@ def _started(look: Look, at: float, reading: Reading) -> Change:
 
 def _clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-
-
-class RisingParams(Params, frozen=True, kw_only=True):
-    """Breach when the signal has grown steadily over ``over`` by more than ``above`` (a ratio of its median)."""
-
-    signal: str
-    finding: str
-    over: str = "30m"
-    above: float | str = 0.2
-
-    def __post_init__(self) -> None:
-        parse_quantity(self.above, "ratio")
-        if parse_duration(self.over) <= 0:
-            raise ValueError("over must be longer than 0s")
-
-
-@probe(
-    "signal.rising",
-    params=RisingParams,
-    local=True,
-    asks="one signal and its history",
-    cost="one query and one range query",
-    minimum="Prometheus; a scrape has no past",
-)
-def rising(look: Look, params: RisingParams) -> Seen:
-    """Breach when a signal grows steadily: a leak, a queue that is not drained."""
-    reading = read(look, params.signal)
-    if (none := unseen(look, params.finding, [reading])) is not None:
-        return none
-    name = title(look, params.signal)
-    span, bound = parse_duration(params.over), parse_quantity(params.above, "ratio")
-    if reading.direct or reading.sampled_at is None:
-        says = f"{name}: a trend over {format_duration(span)} is not known without Prometheus"
-        seen = (evidence(look, reading),)
-        return Seen(evidence=seen, findings=(unknown(params.finding, "no-history", says),))
-    step = max(span / 60, look.signals.interval)
-    end = reading.sampled_at.timestamp()
-    history = look.signals.history(
-        params.signal,
-        declared(look, params.signal),
-        start=end - span,
-        end=end,
-        step=step,
-        timeout=min(QUESTION, max(0.1, look.remaining())),
-        deadline=look.deadline,
-    )
-    points = history.points
-    seen = (evidence(look, reading, thinned(points)),)
-    if len(points) < 10 or points[-1].time - points[0].time < span / 2:
-        reason = history.unknown.reason if history.unknown is not None else "too-few"
-        says = f"{name}: {len(points)} values in the last {format_duration(span)} are too few to tell a trend"
-        return Seen(evidence=seen, findings=(unknown(params.finding, reason, says),))
-    growth, tau = trend(points)
-    steady = tau >= 0.5
-    went = f"{shown(reading, points[0].value)} to {shown(reading, points[-1].value)} in {format_duration(span)}"
-    found = Finding(
-        id=params.finding,
-        state="breach" if growth > bound and steady else "ok",
-        says=f"{name} {went}: growth {growth:.0%}, bound {bound:.0%}, {'steady' if steady else 'not steady'}",
-        measured=growth,
-        threshold=bound,
-        unit="ratio",
-        threshold_from="parameter above",
-    )
-    return Seen(evidence=seen, findings=(found,))
-
-
-def trend(points: Sequence[Point]) -> tuple[float, float]:
-    """Growth over the whole stretch as a ratio of the median, by the median of all slopes (Theil-Sen: outliers do not
-    move it), and how steady it is: rising pairs minus falling ones, of all pairs (Kendall's tau, -1 to 1)."""
-    pairs = [(a, b) for i, a in enumerate(points) for b in points[i + 1 :]]
-    slope = median((b.value - a.value) / (b.time - a.time) for a, b in pairs)
-    middle = abs(median(point.value for point in points))
-    steady = sum((b.value > a.value) - (b.value < a.value) for a, b in pairs) / len(pairs)
-    rise = slope * (points[-1].time - points[0].time)
-    return (rise / middle if middle else float(rise > 0)), steady

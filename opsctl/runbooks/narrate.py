@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from opsctl.model import Finding, Unknown, VerdictWord
 from opsctl.runbooks.model import CauseSpec
+from opsctl.runbooks.verdict import OBJECTIVE, SYMPTOM
 
 
 def sentence(
@@ -23,6 +24,8 @@ def sentence(
         return f"{service}: {absent.says if absent else 'no objective decides this runbook'}"
     if word == "unknown":
         return f"{service}: could not tell; {finding.says}"
+    if word == "ok" and finding.id not in (OBJECTIVE, SYMPTOM):
+        return f"{service}: no check found anything wrong"  # which of many is not worth a headline
     return f"{service}: {finding.says}"
 
 

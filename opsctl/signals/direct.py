@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from opsctl.errors import Reason
-from opsctl.signals.exposition import Page, Picker, unescaped, well_formed
+from opsctl.signals.exposition import Page, Picker, unescaped
 from opsctl.signals.growth import Scrapes
 from opsctl.signals.histogram import quantile
 from opsctl.signals.model import Row, Signal
@@ -51,10 +51,9 @@ def evaluate(signal: Signal, scrapes: Scrapes, *, window: float) -> Outcome:
         rows, metrics = _rows(signal, kind, scrapes, window)
     except _Absent as absent:
         return Outcome(reason=absent.reason, says=absent.says)
-    skipped = {m: n for m in metrics if (n := scrapes.second.skipped.get(m, 0))}
     part = sources(signal.ratio.of, signal) if signal.ratio is not None else ()
     missing = (MISSING_PART,) if part and not any(scrapes.second.has(source.metric) for source in part) else ()
-    notes = tuple(f"{n} {'line' if n == 1 else 'lines'} of {m} could not be read" for m, n in skipped.items())
+    notes = scrapes.second.notes(metrics)
     settled = settle(rows, least=min_count_of(signal), window=scrapes.elapsed)
     return settled._replace(notes=(*settled.notes, *(missing if settled.rows else ()), *notes))
 
@@ -77,6 +76,9 @@ def _rows(signal: Signal, kind: str, scrapes: Scrapes, window: float) -> tuple[l
     if kind in ("quantile", "share_above"):
         buckets = histogram_of(signal).named(f"{histogram_of(signal).metric}_bucket")
         groups = _buckets(buckets, scrapes, by)
+        if groups and not any(math.isfinite(edge) for edges in groups.values() for edge in edges):
+            says = f"{buckets.metric} has no bucket but +Inf: a native histogram needs a Prometheus"
+            raise _Absent("unsupported", says)
         if signal.quantile is not None:
             found = {key: quantile(signal.quantile, edges) for key, edges in groups.items()}
             rows = [_row(by, k, base(q.value), q.events, q.at_least, exceeds=True) for k, q in found.items()]
@@ -240,9 +242,7 @@ def _gauges(
     group = _Grouping(source, by)
     found: dict[Key, list[float]] = defaultdict(list)
     old = unset = 0
-    for raw, value, stamp in page.lines(source.metric):
-        if not well_formed(raw):
-            continue
+    for raw, value, stamp in page.samples(source.metric, once=True):
         key = group(raw)
         if key is None:
             continue

@@ -8,7 +8,7 @@ be read are skipped and counted. Formats: prometheus.io "Exposition formats", Op
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import repeat
 
 # Groups are not repeated possessively: Python 3.11.2, which Debian 12 has, then matches what it should not.
@@ -20,6 +20,8 @@ _ONE_LABEL = re.compile(rb"(" + _NAME + rb')[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"
 _SHORT = rb"(?:[ \t]*+\{([^\n]*)\}|(?=[ \t]))[ \t]*+([^\n]*+)"
 _EXACT = rb'(?:[ \t]*+\{([^"\n}]*+(?:' + _QUOTED + rb'[^"\n}]*+)*)\}|(?=[ \t]))[ \t]*+([^\n]*+)'
 _PIECE = 2**18
+MOST_KNOWN = 200_000
+_EOF = re.compile(rb"(?:^|\n)# EOF[ \t\r]*(?=\n|\Z)")
 _ESCAPED = re.compile(r"\\(.)")
 _TYPE = re.compile(rb"\n#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)")
 
@@ -33,13 +35,19 @@ class NotMetrics(ValueError):
 
 
 class Page:
-    """One scrape. ``time``: unix seconds when it was taken; ``skipped``: lines per metric that could not be read."""
+    """One scrape. ``time``: unix seconds when it was taken; ``skipped``: lines per metric that could not be read;
+    ``twice``: lines per metric that repeat a series."""
 
     def __init__(self, body: bytes, *, time: float = 0.0, content_type: str = "") -> None:
         """Raises NotMetrics for a page that is not in a text format, or is an OpenMetrics page without its end."""
+        body = body.removeprefix(b"\xef\xbb\xbf")
         start = body[:512].lstrip()[:1]
         kind = content_type.partition(";")[0].strip().lower()
-        if "protobuf" in kind or body.startswith(b"\x1f\x8b") or b"\0" in body[:512]:
+        if "protobuf" in kind:
+            raise NotMetrics("the page is in Prometheus' protobuf format; opsctl reads text: let the server offer it")
+        if body.startswith(b"\x1f\x8b"):
+            raise NotMetrics("the page is gzip, which its server does not say (Content-Encoding is missing)")
+        if b"\0" in body[:512]:
             raise NotMetrics("the page is binary, not Prometheus' text format")
         if start in (b"<", b"{", b"["):
             what = "HTML" if start == b"<" else "JSON"
@@ -48,8 +56,13 @@ class Page:
             raise NotMetrics("the page is empty")
         tail = body[-64:].rstrip()
         self.open_metrics = kind == "application/openmetrics-text" or tail.endswith(b"\n# EOF")
-        if self.open_metrics and not tail.endswith(b"# EOF"):
+        self._after_end = 0
+        if self.open_metrics and (end := _EOF.search(body)) is None:
             raise NotMetrics("the page ends without # EOF: it was cut off")
+        if self.open_metrics and end is not None and (rest := body[end.end() :].strip()):
+            # What follows the end is not the page's: another page behind it, or an old one's rest.
+            self._after_end = rest.count(b"\n") + 1
+            body = body[: end.end()]
         # A sample on the first line, or with blanks in front, would not follow "\n": make it.
         if start != b"#":
             body = b"\n" + body
@@ -60,6 +73,24 @@ class Page:
         self.exemplars = body.find(b" # {") >= 0
         self.time = time
         self.skipped: dict[str, int] = {}
+        self.twice: dict[str, int] = {}
+
+    def notes(self, metrics: Collection[str] | None = None) -> tuple[str, ...]:
+        """What was wrong with the page, as far as it was read (of these metrics only): a sentence each."""
+        said = [f"{_count(self._after_end)} after # EOF were not read"] if self._after_end and metrics is None else []
+        for metric, count in self.skipped.items():
+            if count and (metrics is None or metric in metrics):
+                native = " (a native histogram, which only Prometheus can read)" if self.is_native(metric) else ""
+                said.append(f"{_count(count)} of {metric} could not be read{native}")
+        for metric, count in self.twice.items():
+            if count and (metrics is None or metric in metrics):
+                said.append(f"{_count(count)} of {metric} repeat a series, whose first line counts")
+        return tuple(said)
+
+    def is_native(self, metric: str) -> bool:
+        """Whether the metric has a value that is a native histogram ({count:…,sum:…,schema:…})."""
+        value = re.compile(rb"\n" + metric.encode() + rb"(?:\{[^\n]*\})?[ \t]*+\{(?:count|sum|schema):")
+        return value.search(self.body) is not None
 
     def has(self, metric: str) -> bool:
         """Whether a line of exactly this metric is there."""
@@ -73,18 +104,29 @@ class Page:
                 return found[2].decode()
         return ""
 
-    def samples(self, metric: str) -> Iterator[Sample]:
+    def samples(self, metric: str, *, once: bool = False) -> Iterator[Sample]:
         """The lines of one metric name (exactly this name), in the page's order; bad lines are left out."""
-        return (line for line in self.lines(metric) if well_formed(line[0]))
+        crooked = 0
+        for line in self.lines(metric, once=once):
+            if well_formed(line[0]):
+                yield line
+            else:
+                crooked += 1
+        self.skipped[metric] = self.skipped.get(metric, 0) + crooked
 
-    def lines(self, metric: str) -> Iterator[Sample]:
-        """As ``samples``, but the labels' form is for the caller to check (``well_formed``). Counts unread lines."""
+    def lines(self, metric: str, *, once: bool = False) -> Iterator[Sample]:
+        """As ``samples``, but the labels' form is for the caller to check (``well_formed``). Counts unread lines.
+
+        ``once``: of a series that is there twice only the first line is given, as Prometheus does; the others are
+        counted (among the first MOST_KNOWN series of the metric).
+        """
         name = b"\n" + metric.encode()
         body = self.body
         starts = {mark: at for mark in self._after_name if (at := body.find(name + mark)) >= 0}
         if not starts:
             return
-        good = 0
+        good = twice = 0
+        known: set[int] = set()  # hashes: the labels themselves would cost the size of the page once more
         at = begin = min(starts.values())
         # Without exemplars the last "}" of a line ends its labels, and the short expression is enough.
         line = re.compile(name + (_EXACT if self.exemplars else _SHORT))
@@ -95,6 +137,15 @@ class Page:
             at = end
             if not found:
                 continue
+            if once and len(known) < MOST_KNOWN:
+                fresh = {hash(labels) for labels, _ in found}
+                if len(fresh) < len(found) or not fresh.isdisjoint(known):
+                    count = len(found)
+                    found = _firsts(found, known)
+                    twice += count - len(found)
+                known |= fresh
+                if not found:
+                    continue
             labels, rests = zip(*found, strict=True)
             if values := _plain(rests):
                 good += len(values)
@@ -104,7 +155,9 @@ class Page:
                 if (read := _value(rest)) is not None:
                     good += 1
                     yield label, *read
-        self.skipped[metric] = sum(body.count(name + mark, begin) for mark in starts) - good
+        self.skipped[metric] = max(0, sum(body.count(name + mark, begin) for mark in starts) - good - twice)
+        if once:
+            self.twice[metric] = twice
 
     def seconds(self, stamp: bytes) -> float | None:
         """A line's own timestamp as unix seconds: the text format has milliseconds, OpenMetrics seconds."""
@@ -191,6 +244,21 @@ def _unescape(found: re.Match[str]) -> str:
     return "\n" if mark == "n" else mark if mark in '\\"' else "\\" + mark
 
 
+def _count(lines: int) -> str:
+    return "1 line" if lines == 1 else f"{lines:,} lines"
+
+
+def _firsts(found: list[tuple[bytes, bytes]], known: set[int]) -> list[tuple[bytes, bytes]]:
+    """The lines whose labels were not there before."""
+    seen = set(known)
+    kept = []
+    for line in found:
+        if (mark := hash(line[0])) not in seen:
+            seen.add(mark)
+            kept.append(line)
+    return kept
+
+
 def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | None, Sample]]:
     """Each series of the second page with its sample in the first, None when it was born between them.
 
@@ -201,7 +269,7 @@ def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | Non
     late: dict[bytes, Sample] = {}  # read in the second page, not yet met in the first
     earlier = first.lines(metric)
     crooked = 0
-    for after in second.lines(metric):
+    for after in second.lines(metric, once=True):
         before = next(earlier, None)
         if not well_formed(after[0]):
             crooked += 1
@@ -213,7 +281,7 @@ def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | Non
             if before[0] in late:
                 yield before, late.pop(before[0])
             else:
-                waiting[before[0]] = before
+                waiting.setdefault(before[0], before)
         if after[0] in waiting:
             yield waiting.pop(after[0]), after
         else:
@@ -222,7 +290,7 @@ def pairs(first: Page, second: Page, metric: str) -> Iterator[tuple[Sample | Non
         if before[0] in late:
             yield before, late.pop(before[0])
         else:
-            waiting[before[0]] = before
+            waiting.setdefault(before[0], before)
     if crooked:
         second.skipped[metric] = second.skipped.get(metric, 0) + crooked
     # What is left over was born, has gone, or is written with its labels in another order.

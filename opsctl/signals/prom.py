@@ -16,7 +16,8 @@ from opsctl.signals.promql import Compiled
 from opsctl.signals.shape import unit_for
 
 if TYPE_CHECKING:
-    from opsctl.clients.prometheus import Instant, PrometheusReader, RangeSeries
+    from opsctl.clients.prometheus import PrometheusReader
+    from opsctl.clients.prometheus_answers import Instant, RangeSeries
     from opsctl.clients.readers import Readers
 
 T = TypeVar("T")

@@ -130,7 +130,7 @@ class SignalReader:
                 f"{asked} has no series for {', '.join(names)}: measured by direct {instead}"
                 for (asked, instead), names in self._spared.items()
             )
-            return (*self._notes, *spared)
+            return (*self._notes, *spared, *self._scraping.notes())
 
     def window_of(self, signal: Signal, window: float | None = None) -> float:
         """The window in seconds that a signal is really rated over: at least four scrape intervals (trap f)."""
@@ -140,6 +140,10 @@ class SignalReader:
     def compiled(self, signal: Signal, window: float | None = None) -> Compiled:
         """The signal for this Prometheus. Raises ValueError for a wrong declaration."""
         return compile_signal(signal, labels=self._labels, window=self.window_of(signal, window))
+
+    def pages(self) -> Scrapes:
+        """The two scrapes of the service's own page, shared with direct signals. Raises CouldNotLook."""
+        return self._scraping.both()
 
     @property
     def interval(self) -> float:

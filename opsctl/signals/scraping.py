@@ -40,6 +40,7 @@ class Scraping:
         self._readers = readers
         self._name = name
         self.pause = pause
+        self._taken: list[Taken] = []
         self._first: Once[Taken] = Once(self._scrape)
         self._both: Once[Scrapes] = Once(self._twice)
 
@@ -59,6 +60,11 @@ class Scraping:
         """Both pages, after the pause. Raises CouldNotLook."""
         return self._both.get(None)
 
+    def notes(self) -> tuple[str, ...]:
+        """What was wrong with the pages, as far as they were read; never waits."""
+        said = (f"{taken.address}: {note}" for taken in self._taken for note in taken.page.notes())
+        return tuple(dict.fromkeys(said))
+
     def _twice(self) -> Scrapes:
         first = self.first()
         left = first.clock + self.pause - time.monotonic()
@@ -76,7 +82,9 @@ class Scraping:
             page = Page(answer.body, time=time.time(), content_type=answer.headers.get("content-type", ""))
         except NotMetrics as error:
             raise CouldNotLook("bad-answer", f"{address}: {error}", address=address, setting=setting) from None
-        return Taken(page, clock, address, setting)
+        taken = Taken(page, clock, address, setting)
+        self._taken.append(taken)
+        return taken
 
 
 def _compare(first: Taken, second: Taken) -> Scrapes:

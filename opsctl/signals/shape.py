@@ -200,6 +200,11 @@ def problems(signal: Signal) -> list[str]:
     return list(dict.fromkeys(wrong))
 
 
+def metrics_of(signal: Signal) -> tuple[str, ...]:
+    """The metrics that a declaration reads, a histogram by its base name; none of an expression in PromQL."""
+    return tuple(dict.fromkeys(source.metric.removesuffix("_bucket") for source in _all_sources(signal)))
+
+
 def _all_sources(signal: Signal) -> tuple[Source, ...]:
     chosen: list[str | Selector] = [
         c for c in (signal.rate, signal.increase, signal.gauge, signal.age) if c is not None

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.servers import programs
+
 SCHEMAS = Path(__file__).resolve().parents[2] / "runbooks" / "schema"
 
 
@@ -59,9 +61,13 @@ class Session:
         valid(report)
         return done.code, report
 
-    def lab_up(self) -> None:
-        """Start the lab and take over the environment lines that it prints."""
-        done = self.opsctl("lab", "up", timeout=240, check=(0,))
+    def lab_up(self, *services: str) -> None:
+        """Start the lab (for these services, or all) and take over the environment lines that it prints."""
+        kube = programs.find("kube")
+        if isinstance(kube, programs.Program):
+            self.environ["OPSCTL_KUBE_BIN"] = str(kube.path.parent)
+        chosen = [word for name in services for word in ("--service", name)]
+        done = self.opsctl("lab", "up", *chosen, timeout=240, check=(0,))
         for line in done.out.splitlines():
             if line.startswith("export "):
                 name, _, value = line.removeprefix("export ").partition("=")

@@ -23,7 +23,9 @@ ACTS = re.compile(
     r"|pg_(?:terminate|cancel)_backend|_reset\s*\(|nextval|setval|pg_reload_conf|lo_import|dblink",
     re.I,
 )
-REDIS_READS = {"info", "ping", "slowlog", "latency", "memory", "config", "client", "hello", "auth", "select", "command"}
+REDIS_READS = {
+    "info", "ping", "slowlog", "latency", "memory", "config", "client", "hello", "auth", "select", "command", "scan", "pttl",
+}  # fmt: skip
 REDIS_SUBCOMMANDS = {
     "slowlog": {"get", "len"},
     "latency": {"latest", "history", "histogram"},
@@ -112,7 +114,7 @@ contexts:
 
     log = (tmp_path / "postgres" / "postgres.log").read_text()
     asked = statements(log)
-    assert len(asked) > 5, log[-2000:]
+    assert len(asked) > 3, log[-2000:]  # of monitoring-stale only the probes beside it ask: what changed
     for statement in asked:
         assert READS.match(statement), statement
         assert not ACTS.search(comments_off(statement)), statement
@@ -125,4 +127,5 @@ contexts:
         if name in REDIS_SUBCOMMANDS:
             assert words[1].lower() in REDIS_SUBCOMMANDS[name], words
     asked_systems = {f["id"].partition(".")[0] for f in report["findings"] if f["state"] != "unknown"}
-    assert {"postgres", "redis"} <= asked_systems, report["unknown"]
+    wanted = {"prometheus", "alertmanager", "metrics"} if runbook == "monitoring-stale" else {"postgres", "redis"}
+    assert wanted <= asked_systems, report["unknown"]

@@ -21,7 +21,8 @@ from tests.servers.redis import start_redis
 ALWAYS = {
     "schema", "opsctl", "runbook", "runbook_digest", "service", "context", "verdict", "severity", "severity_label",
     "says", "started_at", "seconds", "at", "measured", "findings", "causes", "unknown", "not_configured", "changes",
-    "next", "notes", "escalation", "evidence", "parameters",
+    "next", "notes", "escalation", "evidence", "parameters", "decides", "chosen", "looks_back", "override",
+    "replayed_from", "probes", "readings", "histories", "seal",
 }  # fmt: skip
 OF_A_CAUSE = {"cause", "says", "status", "score", "confirmed", "refuted", "not_measured", "checks", "measured"}
 
@@ -48,7 +49,7 @@ def test_every_key_is_always_there(tmp_path, app):
     }  # fmt: skip
     for name, report in seen.items():
         assert report.keys() == ALWAYS, name
-        assert report["schema"] == "opsctl.report/1"
+        assert report["schema"] == "opsctl.report/2"
         assert all(cause.keys() >= OF_A_CAUSE for cause in report["causes"]), name
         assert all({"id", "state", "says"} <= f.keys() for f in report["findings"])
         assert all({"reason", "says"} <= u.keys() for u in report["unknown"])
@@ -84,7 +85,7 @@ def test_a_saved_report_is_the_same_and_only_for_its_owner(tmp_path, app):
     assert saved.stat().st_mode & 0o777 == 0o600
     assert saved.parent.stat().st_mode & 0o777 == 0o700
     text = shop.opsctl("diagnose", "high-latency", "-s", "shop", check=(2,)).out
-    assert text.splitlines()[-1].startswith("Saved ~/.local/state/opsctl/reports/")
+    assert text.splitlines()[-1].startswith("Saved home/.local/state/opsctl/reports/")
 
 
 SECRETS = {

@@ -161,6 +161,21 @@ def test_pods_that_are_ill_without_a_rollout_to_blame(stacks, behaviour):
     assert "orchestrator" in says(report, f"kubernetes.{id}")
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "cause"), [("crashloop", "crash-loop"), ("oom", "oom-killed"), ("imagepull", "image-pull")]
+)
+def test_what_took_it_down_with_real_controllers(stacks, bad_rollout, behaviour, cause):
+    """test_kubernetes_failures has every failure; here nothing is written but what users write."""
+    stack = stacks[behaviour]
+    if behaviour != "crashloop":
+        stack.deploy(OLD, behaviour, spec=ALL_AT_ONCE)
+        stack.ill(ILLS[behaviour])
+    session = stack.session(f"down-{behaviour}", stack.kube.admin)
+    code, report = session.diagnose("service-down", "threads")
+    assert top(report) == cause, report["says"]
+    assert code in (1, 2)  # with old pods beside the new ones it still serves
+
+
 def test_a_rollout_whose_pods_are_well(stacks):
     stack = stacks["rollout"]
     stack.deploy(NEW)

@@ -28,6 +28,8 @@ TYPER_COMMANDS = (
     (("runbook", "show", "high-latency"), 0),
     (("runbook", "show", "high-latency", "--markdown"), 0),
     (("runbook", "lint"), 0),
+    (("probe", "list"), 0),
+    (("probe", "show", "http.health"), 0),
     (("service", "list"), 0),
     (("service", "show", "vritti"), 0),
     (("service", "lint"), 0),

@@ -295,8 +295,8 @@ reader.close()
 @pytest.mark.parametrize(
     "path",
     [
-        "api/v1/namespaces/default/secrets",
-        "api/v1/namespaces/default/configmaps/x",
+        "api/v1/namespaces/default/secrets/x/log",
+        "api/v1/namespaces/default/pods/x/log/y",
         "api/v1/namespaces/default/pods/x/exec",
         "api/v1/namespaces/default/pods/x/attach",
         "api/v1/namespaces/default/pods/x/portforward",
@@ -319,10 +319,79 @@ def test_only_listed_paths_can_be_read(path: str) -> None:
 
 def test_only_listed_query_keys_can_be_sent() -> None:
     assert refusal(reader("/nowhere").list, "api/v1/pods", {"watch": "1"}).reason == "bad-query"
+    log = "api/v1/namespaces/default/pods/x/log"
+    assert refusal(reader("/nowhere").get, log, {"follow": "true"}).reason == "bad-query"
 
 
 def test_the_type_has_no_call_that_changes_anything() -> None:
     public = {name for name in dir(KubernetesReader) if not name.startswith("_")}
-    assert public == {"address", "can", "close", "context", "get", "list", "namespace", "notes", "source"}
+    assert public == {"address", "can", "close", "context", "get", "list", "log", "namespace", "notes", "source"}
     text = "".join(path.read_text() for path in Path(module.__file__).parent.glob("kube*.py"))
     assert not re.findall(r"""["'](?:PUT|PATCH|DELETE|POST)["']""", text)
+
+
+def test_logs_are_the_end_of_one_containers_output(kube: Kube) -> None:
+    namespace = kube.namespace()
+    kube.deploy(namespace)
+    name = kube.pods(namespace, lambda pods: "Running" in str(pods))[0]["metadata"]["name"]
+    assert kube._node is not None
+    logs = kube._node.kubelet.logs
+    logs[namespace, name, "main", False] = [f"line {number} password=hunter2\x1b[2J" for number in range(500)]
+    logs[namespace, name, "main", True] = ["last words"]
+    kubernetes = reader(kube.admin)
+    told = kubernetes.log(namespace, name, "main", lines=3, timestamps=False)
+    assert [line.partition(" password")[0] for line in told.lines] == ["line 497", "line 498", "line 499"]
+    assert told.cut
+    assert not any("hunter2" in line or "\x1b" in line for line in told.lines)
+    assert kubernetes.log(namespace, name, previous=True, since=60).lines[0].endswith("Z last words")
+    asked = kube._node.kubelet.asked[-1]
+    assert "previous=true" in asked
+    assert "sinceSeconds=60" in asked
+    assert "follow" not in asked
+    short = kubernetes.log(namespace, name, max_bytes=1000)
+    assert short.cut
+    assert 10 < len(short.lines) < 40
+
+
+def test_logs_that_are_not_to_be_had(kube: Kube) -> None:
+    namespace = kube.namespace()
+    kube.deploy(namespace, behaviour="imagepull")
+    name = kube.pods(namespace, lambda pods: "ImagePullBackOff" in str(pods))[0]["metadata"]["name"]
+    kubernetes = reader(kube.admin)
+    assert kube._node is not None
+    words = f'container "main" in pod "{name}" is waiting to start: trying and failing to pull image'
+    kube._node.kubelet.logs[namespace, name, "main", False] = words
+    waiting = refusal(kubernetes.log, namespace, name)
+    assert waiting.reason == "no-data"
+    assert waiting.says == f'there is no such log of pods "{name}" ({words})'
+    assert refusal(kubernetes.log, namespace, name, "other").reason == "no-data"
+    assert refusal(kubernetes.log, namespace, "gone").reason == "not-found"
+    denied = refusal(reader(kube.viewer).log, namespace, name)
+    assert denied.reason == "forbidden"
+    assert f'may not get log of pods "{name}" in namespace {namespace}' in denied.says
+    assert 'resources ["pods/log"], verbs ["get"]' in denied.says
+
+
+def test_of_secrets_only_metadata_is_taken(web_secret: Path) -> None:
+    failure = refusal(reader(web_secret).get, "api/v1/namespaces/shop/secrets/keys")
+    assert failure.reason == "unsupported"
+    assert "hunter" not in failure.says
+
+
+@pytest.fixture
+def web_secret(tmp_path: Path) -> Any:
+    """A server too old to give metadata alone: it sends the whole Secret."""
+    from tests.servers.web import Web
+
+    body = {"kind": "Secret", "metadata": {"name": "keys"}, "data": {"token": "aHVudGVy"}}
+    web = Web({"/api/v1/namespaces/shop/secrets/keys": json.dumps(body)})
+    config = {
+        "contexts": [{"name": "test", "context": {"cluster": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": web.url}}],
+        "current-context": "test",
+    }
+    path = tmp_path / "config"
+    path.write_text(json.dumps(config))
+    yield path
+    assert "PartialObjectMetadata" in web.requests[0].headers["accept"]
+    web.stop()

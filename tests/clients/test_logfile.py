@@ -7,11 +7,12 @@ import os
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from opsctl.clients.logfile import LogTail, read_tail
-from opsctl.clients.logline import MAX_LINE, at_least, read_line, summary
+from opsctl.clients.logfile import LogWindow
+from opsctl.clients.logline import MAX_LINE, LogLine, at_least, read_line, summary
 from opsctl.errors import CouldNotLook
 
 NOW = 1795230432.0  # 2026-11-21T03:07:12Z
@@ -27,8 +28,19 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> object:
     time.tzset()
 
 
-def tail_of(path: Path, *, within: float = 300, **how: object) -> LogTail:
-    return read_tail(str(path), since=NOW - within, until=NOW, **how)  # type: ignore[arg-type]
+class Read:
+    """A window that was read: its lines, and what is said about it afterwards."""
+
+    def __init__(self, window: LogWindow) -> None:
+        self.lines: list[LogLine] = list(window)
+        self.window = window
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.window, name)
+
+
+def tail_of(path: Path, *, within: float = 300, **how: Any) -> Read:
+    return Read(LogWindow(str(path), **{"since": NOW - within, "until": NOW, **how}))
 
 
 def stamp(ago: float) -> str:
@@ -122,21 +134,32 @@ def test_lines_that_are_not_of_the_format_are_counted(tmp_path: Path) -> None:
     assert len(tail_of(log, format="json").lines) == 4
 
 
-def test_only_the_end_of_a_large_file_is_read(tmp_path: Path) -> None:
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    with log.open("w") as file:
+        for ago in range(200_000, 0, -1):
+            file.write(f"{stamp(ago / 10)} INFO {'x' * 80} {ago}\n")
+    size = log.stat().st_size
+    tail = tail_of(log)
+    assert [int(line.text.split()[-1]) for line in tail.lines] == list(range(3000, 0, -1))
+    assert (tail.complete, tail.notes) == (True, [])
+    assert tail.bytes_read < size / 10
+    past = tail_of(log, since=NOW - 12_000, until=NOW - 11_900)  # in the middle
+    assert [int(line.text.split()[-1]) for line in past.lines] == list(range(120_000, 118_999, -1))
+    assert past.bytes_read < size / 8
+
+
+def test_of_a_window_that_is_too_large_the_newest_part_is_read(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     with log.open("w") as file:
         for ago in range(20_000, 0, -1):
-            file.write(f"{stamp(ago / 10)} INFO {'x' * 80} {ago}\n")
-    assert log.stat().st_size > 2 * 2**20
+            file.write(f"{stamp(ago / 100)} INFO {'x' * 80} {ago}\n")
     tail = tail_of(log, max_bytes=100_000)
-    assert tail.bytes_read == 100_000
-    assert not tail.complete
+    assert (tail.complete, tail.unread) == (False, log.stat().st_size - 100_000)
     assert tail.start is not None
-    assert NOW - 300 < tail.start < NOW
+    assert NOW - 200 < tail.start < NOW
     assert tail.lines[0].text.startswith("2026")  # the first, partial line is left out
-    whole = tail_of(log)
-    assert whole.complete
-    assert len(whole.lines) == 3000
+    assert tail.lines[-1].text.endswith(" 1")
 
 
 def test_rotated_files_are_followed_once(tmp_path: Path) -> None:
@@ -152,7 +175,9 @@ def test_rotated_files_are_followed_once(tmp_path: Path) -> None:
         file.write(old.encode())
     assert len(tail_of(log).lines) == 3
     (tmp_path / "app.log.1.gz").write_bytes(b"not gzip")
-    assert len(tail_of(log).lines) == 1
+    broken = tail_of(log)
+    assert (len(broken.lines), broken.complete) == (1, False)
+    assert broken.notes == [f"{log}.1.gz: it is not gzip, or damaged; it was left out"]
     # The new file reaches back far enough: the old one is not read.
     log.write_text(f"{stamp(600)} INFO a\n{stamp(10)} INFO new\n")
     (tmp_path / "app.log.1").write_text(f"{stamp(20)} INFO impossible\n")
@@ -162,10 +187,11 @@ def test_rotated_files_are_followed_once(tmp_path: Path) -> None:
 def test_an_empty_file_and_one_without_times(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("")
-    assert tail_of(log) == LogTail(path=str(log))
+    empty = tail_of(log)
+    assert (empty.lines, empty.complete, empty.timeless, empty.end) == ([], True, False, None)
     log.write_text("one\ntwo\n")
     assert tail_of(log).timeless
-    assert tail_of(log).unparsed == 2
+    assert tail_of(log).lines == []
 
 
 def test_long_lines_and_bytes_that_are_not_utf8(tmp_path: Path) -> None:
@@ -180,17 +206,9 @@ def test_long_lines_and_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     assert tail.lines[2].text.endswith("windows")
 
 
-def test_one_line_larger_than_what_is_read(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.write_bytes(b"x" * 50_000)
-    tail = tail_of(log, max_bytes=10_000)
-    assert tail.timeless
-    assert not tail.complete
-
-
 def failure_of(path: Path | str) -> CouldNotLook:
     with pytest.raises(CouldNotLook) as caught:
-        read_tail(str(path), since=0, until=NOW, setting="profile mine, logs.app")
+        list(LogWindow(str(path), since=0, until=NOW, setting="profile mine, logs.app"))
     assert caught.value.setting == "profile mine, logs.app"
     return caught.value
 
@@ -215,10 +233,10 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "app.log").write_text("x")
 
-    def refuse(self: Path, *rest: object, **how: object) -> object:
+    def refuse(*path: object, **how: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)  # root, as in CI, may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root, as in CI, may read everything
     assert failure_of(tmp_path / "app.log").reason == "forbidden"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from opsctl.clients import redis_url
 from opsctl.clients.redis import ClientsFull, RedisReader
+from opsctl.clients.redis_allowed import may_be_sent
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import Bug, CouldNotLook
 from tests.fakes import rawserver
@@ -77,7 +78,8 @@ def test_nothing_but_the_list_is_sent(command: tuple[tuple[str, ...], str]) -> N
 def test_the_reader_offers_no_way_to_send_a_command() -> None:
     offered = {name for name in dir(RedisReader) if not name.startswith("_")}
     assert offered == {
-        "close", "config", "info", "latency_latest", "memory_stats", "ping", "slowlog", "tls_unverified", "two", "user",
+        "clients", "clock", "close", "config", "info", "keys", "latency_latest", "lifetimes", "may", "memory_stats",
+        "ping", "slowlog", "tls_unverified", "two", "user", "whoami",
     }  # fmt: skip
 
 
@@ -92,16 +94,72 @@ def test_only_reading_commands_reach_the_server(tmp_path: Path) -> None:
             here.latency_latest()
             here.memory_stats()
             here.config("maxclients")
+            here.clients()
+            here.lifetimes(here.keys(10, 1.0).names or [b"k"], 1.0)
             here.close()
             words = re.sub(rb"\$\d+\r\n", b"", proxy.sent).split(b"*")[1:]
         commands = [b" ".join(word.split(b"\r\n")[1:-1]).decode() for word in words]
         assert commands == [
             f"AUTH {SECRET}", "INFO all", "INFO all", "PING", "SLOWLOG GET 32", "LATENCY LATEST", "MEMORY STATS",
-            "CONFIG GET maxclients",
+            "CONFIG GET maxclients", "CLIENT LIST", "SELECT 3", "SCAN 0 COUNT 500", "SELECT 3", "PTTL k",
         ]  # fmt: skip
         assert proxy.accepted == 1
     finally:
         server.stop()
+
+
+def test_a_large_database_is_sampled_and_not_walked(tmp_path: Path) -> None:
+    server = start_redis(tmp_path)
+    try:
+        client = server.client()
+        client.execute_command("DEBUG", "POPULATE", "50000", "key")
+        here = reader(server.url)
+        some = here.keys(2000, 5.0)
+        assert 2000 <= len(some.names) < 4000
+        assert not some.complete
+        client.flushall()
+        client.set(b"a:\xff\x00 b", "1", px=50_000)
+        client.set("a:2", "1")
+        every = here.keys(2000, 5.0)
+        assert every.complete
+        assert set(every.names) == {b"a:\xff\x00 b", b"a:2"}
+        times = dict(here.lifetimes([*every.names, b"gone", b"x" * 5000], 5.0))
+        assert times[b"a:2"] == float("inf")
+        assert 30 < times[b"a:\xff\x00 b"] <= 50
+        assert len(times) == 2
+        assert any(row["cmd"].startswith("client") for row in here.clients())
+        here.close()
+    finally:
+        server.stop()
+
+
+def test_keys_are_those_of_the_urls_database(tmp_path: Path) -> None:
+    server = start_redis(tmp_path)
+    try:
+        server.client().execute_command("SELECT", "0")
+        client = server.client()
+        with client.pipeline(transaction=False) as pipe:
+            pipe.execute_command("SELECT", "2")
+            pipe.set("second:1", "x")
+            pipe.execute()
+        assert reader(server.url).keys(10, 1.0).names == ()
+        assert reader(server.url.removesuffix("/0") + "/2").keys(10, 1.0).names == (b"second:1",)
+        assert reader(server.url.removesuffix("/0") + "?db=2").keys(10, 1.0).names == (b"second:1",)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (("KEYS",), ("*",)), (("SCAN",), ("0", "COUNT", "100000")), (("SCAN",), ("0", "COUNT", "0")),
+        (("SCAN",), ("0",)), (("SCAN",), ("x", "COUNT", "10")), (("PTTL",), ()), (("PTTL",), (b"x" * 5000,)),
+        (("SELECT",), ("0; FLUSHALL",)), (("OBJECT", "FREQ"), (b"k",)), (("CLIENT", "KILL"), ("1",)),
+        (("FLUSHDB",), ()), (("UNLINK",), (b"k",)),
+    ],
+)  # fmt: skip
+def test_what_costs_or_changes_is_not_on_the_list(command: tuple[str, ...], arguments: tuple[str | bytes, ...]) -> None:
+    assert not may_be_sent(command, arguments)
 
 
 def test_one_connection_and_no_retries() -> None:

@@ -21,8 +21,9 @@ from opsctl.signals.reader import SignalReader
 
 @contextmanager
 def looking(
-    endpoints: Mapping[str, str], *, seconds: float = 30.0, since: float = 1800.0, at: float | None = None
-) -> Iterator[Look]:
+    endpoints: Mapping[str, str], *, seconds: float = 30.0, since: float = 1800.0, at: float | None = None,
+    profile: Profile | None = None, runbook: str = "high-latency",
+) -> Iterator[Look]:  # fmt: skip
     """A look at these endpoints (name -> URL), with ``seconds`` for the probe; its clients are closed at the end."""
 
     def resolve(name: str) -> Endpoint:
@@ -33,8 +34,8 @@ def looking(
     readers = Readers(resolve)
     try:
         yield Look(
-            runbook="high-latency",
-            profile=Profile(service="amas"),
+            runbook=runbook,
+            profile=profile or Profile(service="amas"),
             readers=readers,
             signals=cast(SignalReader, None),
             now=time.time(),

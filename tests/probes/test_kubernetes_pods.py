@@ -11,7 +11,20 @@ from opsctl.services.model import Workload
 from tests.probes.kubernetes_look import finding, look_at, run, states
 from tests.servers.kube import Kube
 
-CALM = dict.fromkeys(("crash-loop", "oom-killed", "image-pull", "unschedulable", "not-ready", "restarts"), "ok")
+CALM = dict.fromkeys(
+    (
+        "crash-loop",
+        "oom-killed",
+        "image-pull",
+        "missing-config",
+        "unschedulable",
+        "starting",
+        "evicted",
+        "not-ready",
+        "restarts",
+    ),
+    "ok",
+)
 
 
 def reported(pods: list[dict[str, Any]], count: int) -> bool:
@@ -97,9 +110,11 @@ def test_image_pull(kube: Kube) -> None:
     )
 
 
-def test_missing_configuration_shows_as_not_ready_with_its_reason(kube: Kube) -> None:
+def test_missing_configuration_in_the_kubelets_words(kube: Kube) -> None:
     seen = pods(kube, behaviour="config-error")
-    assert states(seen) == {**CALM, "not-ready": "breach"}
+    assert states(seen) == {**CALM, "missing-config": "breach", "not-ready": "breach"}
+    assert finding(seen, "missing-config").says.endswith('configmap "settings" not found')
+    assert finding(seen, "missing-config").since is not None
     assert 'CreateContainerConfigError: configmap "settings" not found' in finding(seen, "not-ready").says
 
 
@@ -120,7 +135,8 @@ def test_no_node_takes_the_pod_in_the_real_schedulers_words(kube: Kube) -> None:
 
 def test_a_pod_that_is_just_starting_is_not_late(kube: Kube) -> None:
     starting = pods(kube, params={"unready_for": "10m"}, behaviour="unready")
-    assert states(starting) == CALM
+    assert states(starting) == {**CALM, "starting": "breach"}
+    assert "2 of 2 pods of Deployment api are starting" in finding(starting, "starting").says
     assert "2 of 2 pods not ready yet, for less than 10m" in finding(starting, "not-ready").says
     late = pods(kube, params={"unready_for": "10m"}, behaviour="unready", notes={"ago": "900"})
     assert states(late) == {**CALM, "not-ready": "breach"}
@@ -151,7 +167,8 @@ def test_evicted_pods_stay_as_objects_and_count_apart(kube: Kube) -> None:
     kube.call("PATCH", f"api/v1/namespaces/{namespace}/pods/{pod}/status", {"status": evicted})
     kube.pods(namespace, lambda found: reported(found, 3))
     seen = run("kubernetes.pods", look_at(kube.admin, namespace), unready_for="0s")
-    assert states(seen) == CALM
+    assert states(seen) == {**CALM, "evicted": "breach"}
+    assert finding(seen, "evicted").says.endswith("on node-1: The node was low on resource: memory.")
     assert ("failed", 1, "Evicted") in [(v.name, v.value, v.note) for v in seen.evidence[0].values]
 
 
@@ -173,7 +190,8 @@ def test_a_wrong_namespace_is_not_healthy(kube: Kube) -> None:
 
 
 def test_a_list_that_was_cut_short_clears_nobody(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    from opsctl.clients.kubernetes import Items, KubernetesReader
+    from opsctl.clients.kube_items import Items
+    from opsctl.clients.kubernetes import KubernetesReader
 
     whole = KubernetesReader.list
 

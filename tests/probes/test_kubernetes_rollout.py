@@ -13,6 +13,9 @@ from tests.probes.kubernetes_look import finding, look_at, run, states
 from tests.servers.kube import ApiError, Kube
 
 STUCK, RUNNING, ZERO = "rollout-stuck", "rollout-in-progress", "scaled-to-zero"
+GONE, FEWER, PAUSED, QUOTA = "unavailable", "degraded", "rollout-paused", "quota-exceeded"
+EVERY = ("access", "config", "endpoints", "events", "history", "logs", "nodes", "pods", "rollout", "scaling", "usage")
+CALM = dict.fromkeys((STUCK, RUNNING, ZERO, GONE, FEWER, PAUSED, QUOTA), "ok")
 
 
 def scaled(kube: Kube, path: str, replicas: int) -> None:
@@ -23,7 +26,7 @@ def test_a_finished_rollout(kube: Kube) -> None:
     namespace = kube.namespace()
     kube.rolled_out(kube.deploy(namespace, replicas=2))
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
-    assert states(seen) == {STUCK: "ok", RUNNING: "ok", ZERO: "ok"}
+    assert states(seen) == CALM
     assert finding(seen, RUNNING).says == ("Deployment api: no rollout is running, 2 of 2 updated, 2 of 2 available")
     assert seen.evidence[0].source == f"kubernetes test/{namespace}"
     assert seen.evidence[0].query == f"/apis/apps/v1/namespaces/{namespace}/deployments/api"
@@ -50,14 +53,14 @@ def test_a_rollout_whose_pods_do_not_come_up_is_in_progress_then_stuck(kube: Kub
     assert states(seen)[RUNNING] == "breach"
     kube.wait(path, lambda obj: any(c.get("reason") == "ProgressDeadlineExceeded" for c in obj["status"]["conditions"]))
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
-    assert states(seen) == {STUCK: "breach", RUNNING: "breach", ZERO: "ok"}
+    assert states(seen) == {**CALM, STUCK: "breach", RUNNING: "breach", FEWER: "breach"}
     stuck = finding(seen, STUCK)
     assert "no progress within its deadline of 3 s; 1 of 2 updated, 2 of 2 available" in stuck.says
     assert stuck.since is not None
     # Put right again, the same probe says so.
     kube.deploy(namespace, replicas=2, deadline=3)
     kube.rolled_out(path)
-    assert states(run("kubernetes.rollout", look_at(kube.admin, namespace))) == {STUCK: "ok", RUNNING: "ok", ZERO: "ok"}
+    assert states(run("kubernetes.rollout", look_at(kube.admin, namespace))) == CALM
 
 
 def test_scaled_to_zero_on_purpose(kube: Kube) -> None:
@@ -67,8 +70,11 @@ def test_scaled_to_zero_on_purpose(kube: Kube) -> None:
     scaled(kube, path, 0)
     kube.rolled_out(path)
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
-    assert states(seen) == {STUCK: "ok", RUNNING: "ok", ZERO: "breach"}
-    assert "scaled to zero on purpose" in finding(seen, ZERO).says
+    assert states(seen) == {**CALM, ZERO: "breach", GONE: "breach"}
+    zero = finding(seen, ZERO)
+    assert "scaled to zero on purpose (spec.replicas 0), written by python-httpx at 20" in zero.says
+    assert zero.since is not None
+    assert finding(seen, GONE).says == zero.says
 
 
 def test_paused_is_told_apart_from_stuck(kube: Kube) -> None:
@@ -78,14 +84,15 @@ def test_paused_is_told_apart_from_stuck(kube: Kube) -> None:
     kube.call("PATCH", path, {"spec": {"paused": True}})
     kube.wait(path, lambda obj: obj["status"]["observedGeneration"] == obj["metadata"]["generation"])
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
-    assert states(seen) == {STUCK: "ok", RUNNING: "ok", ZERO: "ok"}
+    assert states(seen) == CALM
     assert finding(seen, RUNNING).says.endswith("paused on purpose")
     kube.deploy(namespace, replicas=3, image="registry.test/shop/api:2", spec={"paused": True})
     kube.wait(path, lambda obj: obj["status"]["observedGeneration"] == obj["metadata"]["generation"])
     kube.wait(path, lambda obj: obj["status"].get("updatedReplicas", 0) == 0)
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
-    assert states(seen) == {STUCK: "ok", RUNNING: "breach", ZERO: "ok"}
+    assert states(seen) == {**CALM, RUNNING: "breach", PAUSED: "breach"}
     assert "paused half-way" in finding(seen, RUNNING).says
+    assert "its rollout is paused half-way by python-httpx since 20" in finding(seen, PAUSED).says
 
 
 def test_pods_that_a_quota_refuses(kube: Kube) -> None:
@@ -95,8 +102,13 @@ def test_pods_that_a_quota_refuses(kube: Kube) -> None:
     kube.wait(f"api/v1/namespaces/{namespace}/resourcequotas/few", lambda obj: obj.get("status", {}).get("hard"))
     path = kube.deploy(namespace, replicas=3)
     kube.wait(path, lambda obj: any(c["type"] == "ReplicaFailure" for c in obj.get("status", {}).get("conditions", ())))
-    stuck = finding(run("kubernetes.rollout", look_at(kube.admin, namespace)), STUCK)
+    seen = run("kubernetes.rollout", look_at(kube.admin, namespace))
+    stuck = finding(seen, STUCK)
     assert stuck.state == "breach"
+    quota = finding(seen, QUOTA)
+    assert quota.state == "breach"
+    assert "replicas are missing: pods " in quota.says
+    assert "requested: pods=1, used: pods=1, limited: pods=1" in quota.says
     assert "pods cannot be created, FailedCreate" in stuck.says
     assert "exceeded quota: few" in stuck.says
 
@@ -168,12 +180,12 @@ def test_a_stateful_set_has_no_deadline(kube: Kube) -> None:
     kube.wait(f"{sets}/db", lambda obj: obj.get("status", {}).get("readyReplicas") == 2)
     workloads = {"db": Workload(kind="StatefulSet", name="db")}
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace, workloads))
-    assert states(seen) == {STUCK: "ok", RUNNING: "ok", ZERO: "ok"}
+    assert states(seen) == CALM
     change = {"spec": {"template": {"metadata": {"annotations": {"test.opsctl/behaviour": "crashloop"}}}}}
     kube.call("PATCH", f"{sets}/db", change)
     kube.wait(f"{sets}/db", lambda obj: obj["status"].get("updatedReplicas") == 1)
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace, workloads))
-    assert states(seen) == {STUCK: "unknown", RUNNING: "breach", ZERO: "ok"}
+    assert states(seen) == {**CALM, STUCK: "unknown", RUNNING: "breach"}
     assert finding(seen, STUCK).reason == "unsupported"
 
 
@@ -188,7 +200,7 @@ def test_a_daemon_set(kube: Kube) -> None:
     kube.wait(f"{sets}/agent", lambda obj: obj.get("status", {}).get("numberReady") == 1)
     workloads = {"agent": Workload(kind="DaemonSet", name="agent")}
     seen = run("kubernetes.rollout", look_at(kube.admin, namespace, workloads))
-    assert states(seen) == {STUCK: "ok", RUNNING: "ok", ZERO: "ok"}
+    assert states(seen) == CALM
     nowhere = {"spec": {"template": {"spec": {"nodeSelector": {"no": "such"}}}}}
     kube.call("PATCH", f"{sets}/agent", nowhere)
     kube.wait(f"{sets}/agent", lambda obj: obj["status"].get("desiredNumberScheduled") == 0)
@@ -219,11 +231,12 @@ def test_all_probes_at_once_share_one_reader(kube: Kube) -> None:
     kube.rolled_out(kube.deploy(namespace, replicas=2))
     look = look_at(kube.admin, namespace)
     get("kubernetes.access")
-    probes = [probe for id, probe in _probes.items() if id.startswith("kubernetes.") and id != "kubernetes.usage"]
+    without = ("kubernetes.usage", "kubernetes.scrape")  # no metrics-server, no Prometheus
+    probes = [probe for id, probe in _probes.items() if id.startswith("kubernetes.") and id not in without]
     with ThreadPoolExecutor(8) as pool:
         every = list(pool.map(lambda probe: probe.run(look, probe.params()), probes * 3))
     look.readers.close()
-    assert len(every) == 15
+    assert len(every) == 30
     unknown = [each.says for seen in every for each in seen.findings if each.state == "unknown"]
     assert unknown == []
 
@@ -234,7 +247,7 @@ def test_diagnosis_leaves_the_cluster_as_it_was(kube: Kube) -> None:
     kube.rolled_out(path)
     before = kube.call("GET", path)
     pods = kube.pods(namespace, bool)
-    for id in ("access", "rollout", "history", "pods", "usage", "scaling"):
+    for id in EVERY:
         run(f"kubernetes.{id}", look_at(kube.admin, namespace))
     assert kube.call("GET", path) == before
     assert kube.pods(namespace, bool) == pods

@@ -18,7 +18,7 @@ from tests.servers.kube import Kube
 from tests.servers.kube_objects import autoscaler, template
 from tests.servers.web import Web, start_web
 
-HPA, QUOTA, PDB = "hpa-at-max", "quota-full", "pdb-blocks"
+HPA, MORE, QUOTA, PDB = "hpa-at-max", "hpa-wants-more", "quota-full", "pdb-blocks"
 
 
 def scaling(kube: Kube, namespace: str, **params: Any) -> Seen:
@@ -29,7 +29,7 @@ def test_nothing_stands_in_the_way(kube: Kube) -> None:
     namespace = kube.namespace()
     kube.rolled_out(kube.deploy(namespace))
     seen = scaling(kube, namespace)
-    assert states(seen) == {HPA: "ok", QUOTA: "ok", PDB: "ok"}
+    assert states(seen) == {HPA: "ok", MORE: "ok", QUOTA: "ok", PDB: "ok"}
     assert finding(seen, HPA).says == "no autoscaler scales the service's workloads"
     assert finding(seen, QUOTA).says == f"namespace {namespace} has no resource quota"
     assert finding(seen, PDB).says == "no disruption budget covers the service's pods"
@@ -54,10 +54,12 @@ def test_an_autoscaler_that_the_real_controller_drove_to_its_maximum(kube: Kube)
         seen = scaling(kube, namespace)
     finally:
         kube.metrics_off()
-    assert states(seen) == {HPA: "breach", QUOTA: "ok", PDB: "ok"}
+    assert states(seen) == {HPA: "breach", MORE: "breach", QUOTA: "ok", PDB: "ok"}
     at_max = finding(seen, HPA)
     assert at_max.says == "autoscaler api of Deployment api has 3 of at most 3 replicas and wants more"
     assert at_max.measured == 3
+    more = finding(seen, MORE).says
+    assert more == f"{at_max.says} (cpu at 400 % of the requests, target 50 %)"
     shown = seen.evidence[0].values[0]
     assert "minimum 1, maximum 3. " in shown.note
     assert "ScalingLimited True TooManyReplicas" in shown.note
@@ -86,7 +88,7 @@ def test_a_quota_that_is_nearly_used_up(kube: Kube) -> None:
     kube.rolled_out(kube.deploy(namespace, replicas=2, limits={"memory": "500Mi"}))
     kube.wait(f"{path}/compute", lambda obj: obj["status"]["used"].get("limits.memory") == "1000Mi")
     seen = scaling(kube, namespace)
-    assert states(seen) == {HPA: "ok", QUOTA: "breach", PDB: "ok"}
+    assert states(seen) == {HPA: "ok", MORE: "ok", QUOTA: "breach", PDB: "ok"}
     full = finding(seen, QUOTA)
     assert full.says == "quota compute: limits.memory 1000Mi of 1Gi used (98%, objective below 95%)"
     assert full.measured == pytest.approx(1000 / 1024)
@@ -127,7 +129,7 @@ def test_a_budget_that_allows_no_eviction(kube: Kube) -> None:
 def test_a_workload_that_is_gone_leaves_the_quota_readable(kube: Kube) -> None:
     namespace = kube.namespace()
     seen = scaling(kube, namespace)
-    assert states(seen) == {HPA: "unknown", QUOTA: "ok", PDB: "unknown"}
+    assert states(seen) == {HPA: "unknown", MORE: "unknown", QUOTA: "ok", PDB: "unknown"}
     assert finding(seen, HPA).reason == "not-found"
 
 
@@ -143,8 +145,8 @@ def test_rights_of_an_administrator_and_of_a_stranger(kube: Kube) -> None:
     nothing = run("kubernetes.access", look_at(kube.viewer, "default"))
     assert states(nothing) == {"access-missing": "breach"}
     missing = finding(nothing, "access-missing")
-    assert missing.measured == 7
-    assert "7 of 7 rights are missing in namespace default: get deployments.apps (kubernetes.rollout)" in missing.says
+    assert missing.measured == 14
+    assert "14 of 14 rights are missing in namespace default: get deployments.apps (kubernetes.rollout)" in missing.says
 
 
 def test_rights_that_are_there_in_part(kube: Kube) -> None:
@@ -160,7 +162,7 @@ def test_rights_that_are_there_in_part(kube: Kube) -> None:
     kube.call("POST", f"{rbac}/rolebindings", binding)
     kube.rolled_out(kube.deploy(namespace))
     seen = run("kubernetes.access", look_at(kube.viewer, namespace))
-    assert finding(seen, "access-missing").measured == 5
+    assert finding(seen, "access-missing").measured == 12
     assert states(run("kubernetes.pods", look_at(kube.viewer, namespace)))["crash-loop"] == "ok"
     assert states(run("kubernetes.history", look_at(kube.viewer, namespace)))["rollout-recent"] == "unknown"
 

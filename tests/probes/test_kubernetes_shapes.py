@@ -9,13 +9,26 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.probes import kubernetes_history, kubernetes_pods, kubernetes_rollout, kubernetes_scaling
+from opsctl.lab.kube_failures import failure
+from opsctl.probes import (
+    kubernetes_config,
+    kubernetes_event_list,
+    kubernetes_events,
+    kubernetes_history,
+    kubernetes_logs,
+    kubernetes_nodes,
+    kubernetes_pods,
+    kubernetes_rollout,
+    kubernetes_scaling,
+    kubernetes_services,
+)
 from opsctl.probes.kubernetes_json import part, selector_text, selects
 from opsctl.probes.kubernetes_quantity import cpus
 from opsctl.probes.kubernetes_scope import Found, Row, merged
 from opsctl.probes.kubernetes_states import Pods
 from opsctl.probes.kubernetes_template import differences
 from opsctl.probes.kubernetes_usage import judge, measures
+from opsctl.probes.kubernetes_writers import keys_of, writer_of
 from tests.servers.kube_node import pod_status
 from tests.servers.kube_objects import deployment, template
 
@@ -153,5 +166,64 @@ PDB = {
 def test_scaling(hpa: dict[str, Any], pdb: dict[str, Any], version: str) -> None:
     found = Found("Deployment", "api", workload("x"), "app=api", "path")
     kubernetes_scaling.covers(pdb, found, "v1")
-    rows = [kubernetes_scaling.hpa_row(found, hpa, version), kubernetes_scaling.pdb_row(found, pdb)]
+    at_max = kubernetes_scaling.hpa_row(found, hpa, version)
+    rows = [at_max, kubernetes_scaling.wants_more(hpa, version, at_max), kubernetes_scaling.pdb_row(found, pdb)]
     travels([merged("kubernetes.x", rows), kubernetes_scaling.conditions_text(hpa, version)])
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    """What the lab writes of that kind for a failing liveness probe, with all a server adds."""
+    found = [each for each in failure("liveness-failing", "shop") if each["kind"] == kind]
+    for each in found:
+        fields = {"f:data": {".": {}, "f:a": {}}, "f:spec": {"f:replicas": {}, "f:template": {}}}
+        each["metadata"].update(
+            uid="u",
+            creationTimestamp=TIME,
+            managedFields=[{"manager": "m", "time": TIME, "fieldsV1": fields}],
+        )
+    return copy.deepcopy(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(damaged({"events": of_kind("Event")}), damaged({"pods": of_kind("Pod")}))
+def test_events_and_logs(events: dict[str, Any], pods: dict[str, Any]) -> None:
+    listed = (
+        [each for each in (events["events"] or ()) if isinstance(each, dict)]
+        if isinstance(events["events"], list)
+        else []
+    )
+    items = [each for each in pods["pods"] if isinstance(each, dict)] if isinstance(pods["pods"], list) else []
+    told = kubernetes_event_list.once(map(kubernetes_event_list.event_of, listed))
+    found = Found("Deployment", "orchestrator", workload("x"), "app=orchestrator", "path")
+    about = [each for each in told if kubernetes_events.concerns(each, found, items)]
+    group = Pods("Deployment orchestrator", "app=orchestrator", items, 2, NOW, 900.0, 0.0, "", {"x": "y"})
+    judges = (kubernetes_events.readiness, kubernetes_events.liveness, kubernetes_events.volumes)
+    rows = [judge(group, told) for judge in judges]
+    travels([merged("kubernetes.x", rows), kubernetes_events.values(about, NOW)])
+    kubernetes_event_list.pull_words(told)
+    kubernetes_logs.chosen(list(group.containers), NOW, 900.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(damaged({"nodes": of_kind("Node")}), damaged({"pods": of_kind("Pod")}))
+def test_nodes(nodes: dict[str, Any], pods: dict[str, Any]) -> None:
+    listed = [each for each in nodes["nodes"] if isinstance(each, dict)] if isinstance(nodes["nodes"], list) else []
+    items = [each for each in pods["pods"] if isinstance(each, dict)] if isinstance(pods["pods"], list) else []
+    carried = {kubernetes_nodes.name_of(each): ["Deployment api"] for each in listed}
+    rows = [kubernetes_nodes.lost_row(listed, carried, NOW), kubernetes_nodes.pressure_row(listed, carried)]
+    room = {kubernetes_nodes.name_of(each): kubernetes_nodes.free(each, items) for each in listed}
+    travels([merged("kubernetes.x", rows), kubernetes_nodes.values(listed, carried, room)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(damaged(of_kind("Service")[0]), damaged({"pods": of_kind("Pod")}), damaged(of_kind("Deployment")[0]))
+def test_services_and_what_they_refer_to(service: dict[str, Any], pods: dict[str, Any], owner: dict[str, Any]) -> None:
+    items = [each for each in pods["pods"] if isinstance(each, dict)] if isinstance(pods["pods"], list) else []
+    found = Found("Deployment", "orchestrator", owner, "app=orchestrator", "path")
+    labels = part(owner, "spec", "template", "metadata", "labels")
+    kubernetes_services.belongs(service, "orchestrator", labels)
+    travels([merged("kubernetes.x", list(kubernetes_services.judge(found, service, at, items))) for at in ([], [True])])
+    references = list(kubernetes_config.referred(part(owner, "spec", "template", "spec")))
+    assert all(str(each) for each in references)
+    keys_of(owner)
+    writer_of(owner, "spec", "replicas")

@@ -50,7 +50,7 @@ def test_references_commands_probes_labels_and_hashes() -> None:
     )
     assert differences(old, new) == [
         "command changed",
-        "readinessProbe changed",
+        "readinessProbe periodSeconds 1 -> 2",
         "Secret keys-v1 no longer used",
         "Secret keys-v2 now used",
         "configuration changed (checksum/config)",
@@ -64,3 +64,53 @@ def test_a_volume_without_a_name_worth_telling() -> None:
     assert differences(old, new) == ["volumes changed"]
     assert differences(old, old) == []
     assert differences({}, {}) == []
+
+
+def test_plain_numbers_and_switches_are_shown_and_nothing_else() -> None:
+    def env(**values: str) -> list[dict[str, str]]:
+        return [{"name": name, "value": value} for name, value in values.items()]
+
+    old = template(
+        {
+            "name": "a",
+            "env": env(WORKERS="4", LOG_LEVEL="info", API_KEY="1234", DATABASE_URL="postgres://a:b@c/d", MODE="blue"),
+            "args": ["serve", "--pool=5", "--token=1"],
+        }
+    )
+    new = template(
+        {
+            "name": "a",
+            "env": env(WORKERS="8", LOG_LEVEL="debug", API_KEY="5678", DATABASE_URL="postgres://a:x@c/d", MODE="green"),
+            "args": ["serve", "--pool=10", "--token=2"],
+        }
+    )
+    assert differences(old, new) == [
+        "env WORKERS 4 -> 8",
+        "env LOG_LEVEL info -> debug",
+        "env API_KEY changed",
+        "env DATABASE_URL changed",
+        "env MODE changed",
+        "argument --pool 5 -> 10",
+        "argument --token changed",
+    ]
+
+
+def test_where_a_probe_asks_and_how_patiently() -> None:
+    old = {
+        "httpGet": {"path": "/health", "port": 80, "httpHeaders": [{"name": "X", "value": "s"}]},
+        "timeoutSeconds": 5,
+    }
+    new = {
+        "httpGet": {"path": "/ready", "port": 80, "httpHeaders": [{"name": "X", "value": "t"}]},
+        "failureThreshold": 1,
+    }
+    told = differences(template({"name": "a", "livenessProbe": old}), template({"name": "a", "livenessProbe": new}))
+    assert told == [
+        "livenessProbe path /health -> /ready",
+        "livenessProbe httpHeaders changed",
+        "livenessProbe timeoutSeconds 5 -> default",
+        "livenessProbe failureThreshold default -> 1",
+    ]
+    assert differences(template({"name": "a"}), template({"name": "a", "startupProbe": new})) == ["startupProbe added"]
+    changed = differences(template({"name": "a", "args": ["x"]}), template({"name": "a", "args": ["y"]}))
+    assert changed == ["args changed"]

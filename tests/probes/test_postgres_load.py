@@ -157,24 +157,37 @@ def test_a_quiet_server_has_no_dominating_statement(postgres: Postgres) -> None:
     assert states(seen)["postgres.statement-dominates"] == "ok"
 
 
-def test_without_the_extension_the_remedy_is_named(postgres: Postgres) -> None:
-    with looking({"postgres": postgres.dsn("opsctl_read", "postgres")}) as look, pytest.raises(CouldNotLook) as caught:
-        run(look, "postgres.statements")
-    assert caught.value.reason == "unsupported"
-    assert "in database postgres: CREATE EXTENSION pg_stat_statements" in caught.value.says
+def test_without_the_extension_samples_tell_and_the_remedy_is_named(postgres: Postgres, clients: Clients) -> None:
+    clients.busy("SELECT pg_sleep(120), 'endless 1'", db="postgres", role="postgres")
+    clients.busy("SELECT pg_sleep(121), 'endless 2'", db="postgres", role="postgres")
+    with looking({"postgres": postgres.dsn("opsctl_read", "postgres")}) as look:
+        seen = run(look, "postgres.statements")
+    dominates = finding(seen, "postgres.statement-dominates")
+    assert dominates.state == "breach"
+    assert "SELECT pg_sleep" in dominates.says
+    assert "in database postgres: CREATE EXTENSION pg_stat_statements" in dominates.says
+    assert finding(seen, "postgres.statement-regressed").reason == "unsupported"
+
+
+def test_without_the_extension_a_quiet_server_has_no_dominating_statement(postgres: Postgres) -> None:
+    with looking({"postgres": postgres.dsn("opsctl_read", "postgres")}) as look:
+        assert states(run(look, "postgres.statements"))["postgres.statement-dominates"] == "ok"
 
 
 def test_an_extension_that_is_not_preloaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     server = start_postgres(tmp_path_factory.mktemp("plain"), {"shared_preload_libraries": ""})
     try:
-        with looking({"postgres": server.dsn()}) as look:
-            with pytest.raises(CouldNotLook) as caught:
-                run(look, "postgres.statements")
-            assert "shared_preload_libraries (restart)" in caught.value.says
+        with clients_of(server) as clients, looking({"postgres": server.dsn()}) as look:
+            regressed = finding(run(look, "postgres.statements"), "postgres.statement-regressed")
+            assert "shared_preload_libraries (restart)" in regressed.says
             server.sql("CREATE SCHEMA extensions", "CREATE EXTENSION pg_stat_statements SCHEMA extensions")
-            with pytest.raises(CouldNotLook) as caught:
-                run(look, "postgres.statements")
-            assert caught.value.reason == "unsupported"
+            clients.busy("SELECT pg_sleep(120), 'endless 1'")  # without the library no statement has an id
+            clients.busy("SELECT pg_sleep(121), 'endless 2'")
+            seen = run(look, "postgres.statements")
+            assert states(seen) == {
+                "postgres.statement-dominates": "breach", "postgres.statement-regressed": "unknown",
+            }  # fmt: skip
+            assert finding(seen, "postgres.statement-dominates").measured == 1.0
     finally:
         server.close()
 

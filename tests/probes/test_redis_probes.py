@@ -22,7 +22,7 @@ from tests.servers.redis import Redis, start_redis
 
 IDS = [
     "redis.reachable", "redis.memory", "redis.hits", "redis.slowlog", "redis.latency", "redis.clients",
-    "redis.persistence", "redis.restarted",
+    "redis.persistence", "redis.restarted", "redis.churn", "redis.keys", "redis.connections",
 ]  # fmt: skip
 
 
@@ -73,6 +73,8 @@ def test_a_healthy_server(server: Redis) -> None:
             paused = {"pause": "400ms"} if id in ("redis.memory", "redis.hits", "redis.clients") else {}
             seen = run(look, id, **paused, **({"lookups": 1} if id == "redis.hits" else {}))
             expected = {"redis.restarted": "breach"} if id == "redis.restarted" else dict.fromkeys(states(seen), "ok")
+            if id == "redis.keys":
+                expected = dict.fromkeys(states(seen), "unknown")  # one key is too few
             assert states(seen) == expected, seen.findings
             assert seen.evidence[0].source == f"redis 127.0.0.1:{server.port}"
 
@@ -225,6 +227,15 @@ def test_slow_commands_are_named_without_users_data(server: Redis) -> None:
         if "LRANGE" in named:
             assert named["LRANGE"].labels["key"] == "session:…"
         assert states(run(look, "redis.slowlog", above="5s")) == {"redis.slow-commands": "ok"}
+
+
+def test_a_single_late_command_makes_no_slow_server(server: Redis) -> None:
+    server.client().execute_command("DEBUG", "SLEEP", "0.03")
+    with looking({"redis": server.url}) as look:
+        found = finding(run(look, "redis.slowlog"), "redis.slow-commands")
+        assert found.state == "ok"
+        assert found.says.startswith("1 command of 10 ms or more")
+        assert states(run(look, "redis.slowlog", total="20ms"))["redis.slow-commands"] == "breach"
 
 
 def test_old_slow_commands_do_not_count(server: Redis) -> None:

@@ -150,6 +150,12 @@ def test_share() -> None:
         "app latency_mean",
     ]
     assert answer("signal.share", first, second, above=0.8, **params).state == "ok"
+    # Little of the whole, and only where the whole is large enough to look into.
+    assert answer("signal.share", first, second, below="80%", **params).state == "breach"
+    assert answer("signal.share", first, second, below="70%", **params).state == "ok"
+    small = answer("signal.share", first, second, below="80%", floor="200ms", **params)
+    assert (small.state, small.says.endswith("; 200 ms and less is not looked into")) == ("ok", True)
+    assert answer("signal.share", first, second, below="80%", floor="199ms", **params).state == "breach"
 
 
 def test_share_is_unknown_when_one_side_is() -> None:

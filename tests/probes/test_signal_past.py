@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from opsctl.model import Point
-from opsctl.probes.signal_past import trend
+from opsctl.probes.signal_trend import trend
 from opsctl.services.model import Profile
 from opsctl.signals.model import Band, Objective, Signal
 from opsctl.signals.reader import SignalReader

@@ -75,8 +75,9 @@ class Kube:
     Both have one context, ``test``, whose namespace is ``default``. ``call`` acts as admin.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, controllers: bool = True) -> None:
         program = programs.found("kube")
+        self._controllers = controllers
         self.folder = folder
         self.version = program.version
         self._bin = program.path.parent
@@ -97,7 +98,7 @@ class Kube:
         )
 
     def start(self) -> None:
-        """Start everything; ready for Deployments when this returns (about 8 s)."""
+        """Start everything; ready for Deployments when this returns (about 8 s), or for objects without controllers."""
         store = f"http://{process.HOST}:{process.free_port()}"
         peer = f"http://{process.HOST}:{process.free_port()}"
         etcd = self._bin / "etcd" if (self._bin / "etcd").exists() else programs.found("etcd").path
@@ -107,6 +108,9 @@ class Kube:
         self._start("etcd", [etcd, *flags])
         api = self._start("kube-apiserver", [self._bin / "kube-apiserver", *self._api_flags(store)])
         api.wait_ready(lambda: self._ready(), timeout=120)
+        if not self._controllers:
+            used.note("kube", self.version, note="without controllers: a test writes what they would")
+            return
         old = ["--port=0"] if self._older_than(1, 24) else []
         config = f"--kubeconfig={self.admin}"
         self._start(
@@ -269,6 +273,11 @@ class Kube:
             "endpoint-reconciler-type": "none",
             # Pods are accepted before their namespace's service account exists.
             "disable-admission-plugins": "ServiceAccount",
+            # For logs, which the API server asks of the node's kubelet.
+            "kubelet-client-certificate": files.client_cert,
+            "kubelet-client-key": files.client_key,
+            "kubelet-certificate-authority": files.ca,
+            "kubelet-preferred-address-types": "InternalIP",
             # For metrics.k8s.io, which the API server asks as a proxy.
             "requestheader-client-ca-file": files.ca,
             "requestheader-username-headers": "X-Remote-User",
@@ -282,10 +291,13 @@ class Kube:
         return [f"--{name}={value}" for name, value in flags.items()]
 
 
-def start_kube(folder: Path) -> Kube:
-    """A control plane that is ready, its data under ``folder``. Stop it with ``stop``."""
+def start_kube(folder: Path, *, controllers: bool = True) -> Kube:
+    """A control plane that is ready, its data under ``folder``. Stop it with ``stop``.
+
+    Without ``controllers`` only the API server and its store run: nothing acts on the objects.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    kube = Kube(folder)
+    kube = Kube(folder, controllers=controllers)
     try:
         kube.start()
     except BaseException:

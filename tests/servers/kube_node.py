@@ -16,11 +16,13 @@ import json
 import ssl
 import threading
 import time
+import zlib
 from typing import Any
 
 import httpx
 
 from tests.servers.kube_files import Files
+from tests.servers.kube_kubelet import Kubelet
 from tests.servers.kube_metrics import Metrics
 
 NAME = "node-1"
@@ -68,6 +70,9 @@ def pod_status(pod: dict[str, Any], now: float) -> dict[str, Any]:
         status["initContainerStatuses"] = [container(0, spec["initContainers"][0], "crashloop")]
     if mode in ("imagepull", "config-error", "init-crashloop"):
         status["phase"] = "Pending"
+    number = zlib.crc32(pod["metadata"]["name"].encode()) % 65024 + 256
+    status["podIP"] = address = f"10.42.{number // 256}.{number % 256}"  # of no network: only Endpoints hold it
+    status["podIPs"] = [{"ip": address}]
     ready = all(each["ready"] for each in containers)
     truth = "True" if ready else "False"
     why = {} if ready else {"reason": "ContainersNotReady", "message": "containers with unready status: [main]"}
@@ -110,9 +115,11 @@ class Node:
         self._threads: list[threading.Thread] = []
         self.pods: dict[str, dict[str, Any]] = {}  # uid -> pod
         self.metrics = Metrics(files, self.pods)
+        self.kubelet = Kubelet(files)
 
     def start(self) -> None:
         """Register and begin."""
+        self.kubelet.start()
         self._http.post("/api/v1/nodes", json={"metadata": {"name": NAME, "labels": {"kubernetes.io/hostname": NAME}}})
         self._report()
         for work in (self._renew, self._watch):
@@ -124,6 +131,7 @@ class Node:
         """Stop; the node object stays."""
         self._done.set()
         self.metrics.stop()
+        self.kubelet.stop()
         for thread in self._threads:
             thread.join(timeout=2)
         self._http.close()
@@ -140,6 +148,7 @@ class Node:
             "capacity": room,
             "allocatable": room,
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self.kubelet.port}},
             "conditions": [{**ready, "lastHeartbeatTime": now, "lastTransitionTime": now}],
         }
         self._patch(f"/api/v1/nodes/{NAME}/status", {"status": status}).raise_for_status()

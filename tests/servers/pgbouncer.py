@@ -58,6 +58,7 @@ class Pgbouncer:
             "auth_type": "trust",
             "auth_file": users,
             "admin_users": "postgres",
+            "stats_users": "opsctl_read",
         }
         databases = [f"{db} = host={process.HOST} port={self.postgres.port}" for db in self.postgres.databases]
         lines = ["[databases]", *databases, "[pgbouncer]", *(f"{key} = {value}" for key, value in settings.items())]

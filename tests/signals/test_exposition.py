@@ -106,7 +106,9 @@ def test_bad_lines_are_skipped_and_counted() -> None:
         (b'{"status": "ok"}', "application/json", "JSON"),
         (b"", "text/plain", "empty"),
         (b"  \n", "text/plain", "empty"),
-        (b"\x0a\x05hello\x00", "application/vnd.google.protobuf", "binary"),
+        (b"\x0a\x05hello\x00", "application/vnd.google.protobuf", "protobuf format; opsctl reads text"),
+        (b"\x0a\x05hello\x00", "text/plain", "binary"),
+        (b"\x1f\x8b\x08\x00", "text/plain", "gzip"),
         (b"m 1\n", "application/openmetrics-text; version=1.0.0", "cut off"),
     ],
 )

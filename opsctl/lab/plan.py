@@ -1,0 +1,88 @@
+"""Which parts each service of the lab needs, and with which settings they start."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from opsctl.lab.amas_store import USERS, WORDS
+from opsctl.lab.files import Ports
+
+AGE = 7200.0  # the services say that they were deployed two hours ago: a fault made now is not a deployment's fault
+CUSTOMERS = 8
+RELEASE = {"version": "2.3.1", "slower": 0.0, "failing": 0.0, "loading": 0.0}
+
+
+class Plan:
+    """The settings of all simulated parts of one lab."""
+
+    def __init__(self, ports: Ports, logs: Path) -> None:
+        self.ports, self._logs = ports, logs
+        self.admin_key = secrets.token_hex(8)
+        self._keys = {f"key-{n}-{secrets.token_hex(6)}": f"customer-{n}" for n in range(CUSTOMERS)}
+
+    def kyrodb(self, instance: str) -> dict[str, Any]:
+        """One double of KyroDB, ``text`` or ``image``."""
+        text = instance == "text"
+        port = self.ports.kyrodb_text if text else self.ports.kyrodb_image
+        http = self.ports.kyrodb_text_http if text else self.ports.kyrodb_image_http
+        return {"instance": instance, "port": port, "http_port": http}
+
+    def vritti(self) -> dict[str, Any]:
+        """Vritti."""
+        ports = self.ports
+        return {
+            "port": ports.vritti,
+            "log": str(self._logs / "app.log"),
+            "started": time.time() - AGE,
+            "release": RELEASE,
+            "admin_key": self.admin_key,
+            "keys": self._keys,
+            "kyrodb": {"text": ports.kyrodb_text, "image": ports.kyrodb_image},
+            "provider": ports.provider,
+        }
+
+    def amas(self, dsn: str, redis: bool) -> dict[str, Any]:
+        """AMAS on this database; ``redis``: whether there is one."""
+        return {
+            "port": self.ports.amas,
+            "log": str(self._logs / "application.log"),
+            "started": time.time() - AGE,
+            "dsn": dsn,
+            "redis": self.ports.redis if redis else 0,
+        }
+
+    def insa(self) -> dict[str, Any]:
+        """INSA's agents."""
+        return {"port": self.ports.insa, "provider": self.ports.provider, "started": time.time() - AGE}
+
+    def agro(self) -> dict[str, Any]:
+        """AGRO."""
+        return {
+            "port": self.ports.agro,
+            "reranker": self.ports.reranker,
+            "alerts": str(self._logs / "alerts.jsonl"),
+            "started": time.time() - AGE,
+            "release": RELEASE,
+        }
+
+    def threads(self) -> dict[str, Any]:
+        """The applications that run in Threads' pods."""
+        ports = self.ports
+        workloads = {"orchestrator": ports.orchestrator, "celery-worker": ports.celery_worker}
+        workloads["persona-runtime"] = ports.persona_runtime
+        return {"ports": workloads, "started": time.time() - AGE}
+
+    def traffic(self, services: frozenset[str]) -> dict[str, Any]:
+        """The clients of these services."""
+        ports = self.ports
+        every: dict[str, dict[str, Any]] = {
+            "vritti": {"port": ports.vritti, "keys": list(self._keys), "admin_key": self.admin_key},
+            "insa": {"port": ports.insa},
+            "amas": {"port": ports.amas, "users": USERS, "words": WORDS},
+            "agro": {"port": ports.agro},
+            "threads": {"port": ports.orchestrator},
+        }
+        return {name: one for name, one in every.items() if name in services}
