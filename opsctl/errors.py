@@ -75,6 +75,12 @@ class ConfigError(OpsctlError):
     code = 78
 
 
+class Interrupted(OpsctlError):
+    """Ctrl-C after something may have been changed: the sentence says how far it got."""
+
+    code = 130
+
+
 Reason = Literal[
     "not-configured",  # nothing says where to look
     "unresolved",  # DNS

@@ -105,6 +105,7 @@ class Silence(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = msgspec.field(name="updatedAt", default=None)
     created_by: str = msgspec.field(name="createdBy", default="")
     comment: str = ""
+    annotations: dict[str, str] = {}  # from 0.32 on
     status: SilenceStatus = SilenceStatus()
 
 
@@ -169,12 +170,16 @@ class AlertmanagerReader:
         self._http.close()
 
     def _read(self, path: str, type: type[T], timeout: float, params: Params | None = None) -> T:
+        return self._http.decode(self._fetch(path, timeout, params), type)
+
+    def _fetch(self, path: str, timeout: float, params: Params | None = None) -> HttpAnswer:
+        """The answer to a GET, asked again while the server is busy. Raises CouldNotLook for any status but 200."""
         deadline = time.monotonic() + timeout
         for pause in (*_BUSY_PAUSES, 0.0):
             left = deadline - time.monotonic()
             got = self._http.get(path, params=params, timeout=left, accept=None)
             if got.status == 200:
-                return self._http.decode(got, type)
+                return got
             if got.status != 503 or _BUSY not in got.body or deadline - time.monotonic() <= pause + 0.05:
                 break
             time.sleep(pause)

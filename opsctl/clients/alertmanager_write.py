@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from opsctl.clients.alertmanager import AlertmanagerReader
+from opsctl.clients.alertmanager import AlertmanagerReader, Silence
 from opsctl.clients.http_answer import HttpAnswer
 from opsctl.clients.http_write import HttpWriter
 from opsctl.config.endpoint import Endpoint
@@ -31,6 +31,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     annotations: dict[str, str] = {}
 
 
+class Listed(NamedTuple):
+    """All silences of a server, and what its clock said with them (None: it did not tell)."""
+
+    silences: tuple[Silence, ...]
+    date: datetime | None
+
+
 class _Created(msgspec.Struct, frozen=True):
     id: str = msgspec.field(name="silenceID")
 
@@ -41,6 +48,11 @@ class AlertmanagerWriter(AlertmanagerReader):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
         self._writer = HttpWriter(endpoint)
+
+    def listed(self, timeout: float = 10.0) -> Listed:
+        """All silences with the server's time, in one request. Raises CouldNotLook."""
+        got = self._fetch("/api/v2/silences", timeout)
+        return Listed(self._http.decode(got, tuple[Silence, ...]), got.date)
 
     def post(self, draft: Draft, timeout: float = 10.0) -> str:
         """Create the silence, or change the one whose id it has; returns the id that is in force afterwards.

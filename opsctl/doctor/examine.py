@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opsctl.config.settings import Settings
 
 AT_ONCE = 12  # systems looked at at the same time
-EACH = 10.0  # seconds for one system, when the whole time is longer
+EACH = 10.0  # seconds for one system, or half of the whole time if that is longer
 
 # Kind of endpoint -> the module whose ``examine(site, checks, until)`` looks at it.
 KINDS = {
@@ -57,7 +57,7 @@ def examine(asked: Asked, settings: Settings, local: Sequence[Place] = ()) -> Ex
     began = time.monotonic()
     deciding = needs.deciding(asked.profiles, asked.dirs)
     found, absent = sites(asked.profiles, settings, only=asked.only, deciding=deciding)
-    seen = run(found, began + asked.total)
+    seen = run(found, began + asked.total, max(EACH, asked.total / 2))
     places = (*local, *seen, *needs.signals_lost(asked.profiles, seen))
     code, says = verdict(places)
     return Examination(
@@ -72,8 +72,11 @@ def examine(asked: Asked, settings: Settings, local: Sequence[Place] = ()) -> Ex
     )
 
 
-def run(found: Sequence[Site], deadline: float) -> list[Place]:
-    """Examine all sites; what has not answered at ``deadline`` (time.monotonic()) is unknown, and holds up nobody."""
+def run(found: Sequence[Site], deadline: float, each: float = EACH) -> list[Place]:
+    """Examine all sites; what has not answered at ``deadline`` (time.monotonic()) is unknown, and holds up nobody.
+
+    ``each``: seconds for one site.
+    """
     gate = threading.Semaphore(AT_ONCE)
     running: list[tuple[Site, Checks, threading.Event, list[float]]] = []
     for site in found:
@@ -87,7 +90,7 @@ def run(found: Sequence[Site], deadline: float) -> list[Place]:
             try:
                 with gate:
                     begun = time.monotonic()
-                    _one(site, checks, min(deadline, begun + EACH))
+                    _one(site, checks, min(deadline, begun + each))
                     took[0] = time.monotonic() - begun
             finally:
                 done.set()

@@ -1,7 +1,7 @@
 """Three reads of the simulated AMAS' decision path over tables of their own, and the three ways to make them slow.
 
-An index is dropped; a table fills with dead rows; a query loses its bound and reads all partitions. Each read covers
-as many peers, words or users as take long enough on this machine once its fault is on.
+An index is dropped; a table fills with dead rows; a query loses its bound and reads all partitions. While its fault is
+on, each read covers as many peers, words or users as take about a second on this machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BLOAT = 12_000  # dead rows, two of them a page
 DAYS = 40  # partitions of the log
 PER_DAY = 5000
 LOOPS = 60  # peers, words or users of one read
-FIRST_LOOPS = 4  # with which it is tried out how many take long
+FIRST_LOOPS = 4  # with which a slow read begins
 EVERY = 40  # decisions, one of which does each read
 
 SCHEMA = f"""
@@ -74,36 +74,28 @@ class Read:
 
     def __init__(self, statement: str, turn: int, *values: int) -> None:
         self.statement, self._turn, self._usual = statement, turn, values
-        self.loops, self.values = LOOPS, values
+        self.loops, self.values, self.is_slow = LOOPS, values, False
         self._busy = threading.Lock()
 
     def run(self, ask: Ask, link: Link, number: int) -> None:
-        """Read, if it is this decision's turn."""
+        """Read, if it is this decision's turn; while slow, over as much as takes long on this machine as it is now."""
         if number % EVERY == self._turn and self._busy.acquire(blocking=False):
+            begun = time.perf_counter()
             try:
                 ask(link, self.statement, self.loops, *self.values)
+                if self.is_slow:
+                    taken = time.perf_counter() - begun
+                    self.loops = max(1, int(self.loops * min(4.0, max(0.25, SLOW_SECONDS / taken))))
             finally:
                 self._busy.release()
 
-    def slow(self, link: Link, *values: int) -> None:
-        """From now on with these values, and over so much that it takes long on this machine."""
-        self.values = values or self._usual
-        loops = FIRST_LOOPS
-        for _ in range(4):
-            taken = min(self._seconds(link, loops) for _ in range(2))  # the machine may be busy with other work, too
-            if 0.8 * SLOW_SECONDS < taken < 1.4 * SLOW_SECONDS:
-                break
-            loops = max(1, int(loops * min(16.0, SLOW_SECONDS / max(taken, 1e-3))))
-        self.loops = loops
+    def slow(self, *values: int) -> None:
+        """From now on with these values, and over more and more until it takes long."""
+        self.loops, self.values, self.is_slow = FIRST_LOOPS, values or self._usual, True
 
     def usual(self) -> None:
         """As before."""
-        self.loops, self.values = LOOPS, self._usual
-
-    def _seconds(self, link: Link, loops: int) -> float:
-        begun = time.perf_counter()
-        link.execute(self.statement.encode(), (loops, *self.values))
-        return time.perf_counter() - begun
+        self.loops, self.values, self.is_slow = LOOPS, self._usual, False
 
 
 class Reads:
@@ -127,7 +119,7 @@ class Reads:
             every = (("missing-index", self.peers), ("table-bloat", self.words), ("chunk-scan", self.recent))
             for name, read in every:
                 if name in on - self._on:
-                    read.slow(link, *((0,) if name == "chunk-scan" else ()))
+                    read.slow(*((0,) if name == "chunk-scan" else ()))
                 elif name not in on:
                     read.usual()
         self._on = on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import ERRORS, LATENCY, RESOURCES, STALE, TIMEOUTS, Fault
+from opsctl.lab.fault import ERRORS, LATENCY, QUERIES, RESOURCES, STALE, TIMEOUTS, Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -28,7 +28,7 @@ FAULTS: tuple[Fault, ...] = (
         "The agents are configured to wait 26 ms for the order system, which often needs a little longer.",
     ),
     Fault("agent-leak", "insa", RESOURCES, "memory-leak", "The agents' process leaks until its small host is full."),
-    Fault("agent-load", "insa", RESOURCES, "load", "Eight times the usual tasks need all the CPU of the small host."),
+    Fault("agent-load", "insa", RESOURCES, "load", "Six times the usual tasks need all the CPU of the small host."),
     Fault("agent-hot-loop", "insa", RESOURCES, "hot-loop", "A thread of the agents' process spins without any task."),
     Fault(
         "agent-model-memory",
@@ -106,5 +106,12 @@ FAULTS: tuple[Fault, ...] = (
         "rules-missing",
         "The rules of the agents are gone from Prometheus' rules, which were loaded again.",
         ("prometheus",),
+    ),
+    Fault(
+        "agent-store-slow",
+        "insa",
+        QUERIES,
+        "store-slow",
+        "The disk of the agents' own database is slow: each write takes 1.6 s.",
     ),
 )

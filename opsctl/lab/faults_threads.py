@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import DOWN, ERRORS, LATENCY, Fault
+from opsctl.lab.fault import DOWN, ERRORS, LATENCY, RESOURCES, Fault
 
 KUBE = ("kubernetes", "prometheus")
 DOWN_SAYS = {
     "crash-loop": "A new version of the orchestrator ends with an error as soon as it starts.",
-    "oom-killed": "The orchestrator needs more memory than its limit and is killed.",
     "image-pull": "The orchestrator is rolled out with an image that does not exist.",
     "unschedulable": "The orchestrator asks for more memory than any node has.",
     "probe-failing": "The orchestrator's readiness probe fails.",
@@ -21,6 +20,15 @@ DOWN_SAYS = {
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault(f"threads-{cause}", "threads", DOWN, cause, says, KUBE) for cause, says in DOWN_SAYS.items()),
+    Fault(
+        "threads-oom-killed",
+        "threads",
+        DOWN,
+        "oom-killed",
+        "The orchestrator needs more memory than its limit and is killed, again and again.",
+        KUBE,
+        ((RESOURCES, "oom-loop"),),
+    ),
     Fault(
         "threads-node-lost",
         "threads",

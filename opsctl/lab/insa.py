@@ -24,6 +24,7 @@ FAILURES = 5  # in a row, then the breaker opens
 REST = 3.0  # seconds until an open breaker lets one trial through
 CLOSED, TRYING, OPEN = 0.0, 0.5, 1.0
 DETOUR = 10.6  # seconds by file exchange, the way round an open breaker
+SLOW_STORE = 1.6  # seconds of one write when the disk of the agents' database is slow
 CACHED = 4.0  # seconds a customer stays in the agent's cache
 CUSTOMERS = 8
 EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0)
@@ -127,6 +128,8 @@ class Agent:
 
     def _record(self, status: str) -> bool:
         begun = time.perf_counter()
+        if "agent-store-slow" in self._on:
+            time.sleep(SLOW_STORE)
         try:
             with self._database_lock:
                 self._database.execute("INSERT INTO tasks VALUES (?, ?)", (time.time(), status))

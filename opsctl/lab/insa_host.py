@@ -2,7 +2,7 @@
 
 The host has ``CORES`` of a core and ``MEMORY`` bytes; what the agents' process, their workers and a neighbour really
 use is counted against that, and shown by the names of the usual host exporter. So a fault needs no machine full of
-work: a leak of 120 MB or half a core fills this host.
+work: a leak of 160 MB or a third of a core fills this host.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from opsctl.lab.metrics import Registry, resident_bytes
 from opsctl.lab.strain import compute
 
-CORES = 0.5
+CORES = 0.3
 MEMORY = 320 * 2**20
 SYSTEM = 90 * 2**20  # what the rest of the host always holds
 QUICK, SLOW = 18 * 2**20, 1.2 * 2**20  # bytes a second that are leaked, to the first mark and from then on
@@ -171,8 +171,8 @@ class Host:
 
     def _spin(self) -> None:
         while "agent-hot-loop" in self._on:
-            compute(0.02)
-            time.sleep(0.018)
+            compute(0.012)
+            time.sleep(0.025)
 
 
 def _filled(size: int) -> bytearray:

@@ -19,6 +19,7 @@ from opsctl.lab.part import Switches
 
 DEADLINE = 30.0
 SPIKE = 8.5
+RUSH = 6.0
 MORE = 1.3
 QUIET = 0.03  # of the usual requests at quiet hours
 
@@ -173,7 +174,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
             if service == "vritti" and "traffic-spike" in on:
                 factor *= SPIKE
             if service == "insa" and "agent-load" in on:
-                factor *= SPIKE
+                factor *= RUSH
             crowd.set_factor(factor)
 
     switches.when_changed(change)

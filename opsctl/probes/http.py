@@ -103,6 +103,16 @@ def health(look: Look, params: HealthParams) -> Seen:
     return Seen(evidence=(evidence,), findings=(unhealthy, quick))
 
 
+def opinion(answer: HttpAnswer, now: float) -> Finding:
+    """``http.unhealthy`` of an answer at an address that no profile describes: its status word, components and age."""
+    fields = _fields(answer)
+    says, _ = _judged(answer, fields, {}, "")
+    found = Finding(id="http.unhealthy", state="breach" if says else "ok", says=says or _fine(answer, fields))
+    if says or _at(fields, "status") is _ABSENT:
+        return found
+    return _doubted(found, answer, fields, "timestamp", HealthParams(), now)
+
+
 def _hung(look: Look, params: HealthParams, failed: CouldNotLook, timeout: float, slow: float, source: str) -> Seen:
     """No answer within more than the bound: slow is measured, healthy or not is unknown."""
     unknown = Unknown(reason=failed.reason, says=failed.says, address=failed.address, setting=failed.setting)

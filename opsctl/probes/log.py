@@ -1,4 +1,4 @@
-"""Lines of the service's own log on this host that match a pattern, within a window."""
+"""Lines of the service's own log, on this host or from its pods, that match a pattern, within a window."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ class LinesParams(Params, frozen=True, kw_only=True):
     "log.lines",
     params=LinesParams,
     local=True,
-    asks="the window's lines of a log file on this host, its rotated and gzipped files with it",
-    privilege="read permission on the file",
-    cost="finds the window by seeking; reads at most 32 MiB of it, the newest",
+    asks="the window's lines of a log file on this host, its rotated and gzipped files with it; or those of a workload's "
+    "containers",
+    privilege="read permission on the file; get pods/log and list pods for a workload's",
+    cost="finds the window by seeking; reads at most 32 MiB of it, the newest; of containers five, 2 MiB each",
 )
 def lines(look: Look, params: LinesParams) -> Seen:
     """Count matching lines of the window; samples are redacted and shortened."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +18,10 @@ from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Evidence, Value
 from opsctl.probes.look import Look
 from opsctl.redact import printable, redact
+from opsctl.services.model import LogFile
+
+if TYPE_CHECKING:
+    from opsctl.probes.log_pods import PodWindow
 
 _SAMPLES = 3
 _WIDTH = 200  # characters of a sample line
@@ -29,7 +34,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     ``log``: the window that was read, with what is to be said about it.
     """
 
-    log: LogWindow
+    log: LogWindow | PodWindow
     setting: str
     within: float
     seconds: float
@@ -50,17 +55,7 @@ def count_lines(look: Look, log: str, patterns: Mapping[str, str], within: float
     if spec is None:
         raise NotConfigured(f"{look.profile.service} defines no log {log}")
     setting = f"profile {look.profile.service}, logs.{log}"
-    if spec.path.startswith("kubernetes:"):
-        says = f"the log {log} is in Kubernetes ({spec.path}), not in a file here"
-        raise CouldNotLook("unsupported", says, setting=setting)
-    window = LogWindow(
-        spec.path,
-        since=look.now - within,
-        until=look.now,
-        format=spec.format,
-        deadline=time.monotonic() + look.remaining(),
-        setting=setting,
-    )
+    window = _window(look, spec, within, setting)
     named = {name: re.compile(text) for name, text in patterns.items()}
     by_name: Counter[str] = Counter(dict.fromkeys(named, 0))
     searches = [(name, pattern.search) for name, pattern in named.items()]
@@ -101,6 +96,21 @@ def count_lines(look: Look, log: str, patterns: Mapping[str, str], within: float
         by_name=dict(by_name),
         samples=tuple(_short(line) for line in newest),
         first=first,
+    )
+
+
+def _window(look: Look, spec: LogFile, within: float, setting: str) -> LogWindow | PodWindow:
+    if spec.path.startswith("kubernetes:"):
+        from opsctl.probes.log_pods import PodWindow
+
+        return PodWindow(look, spec, since=look.now - within)
+    return LogWindow(
+        spec.path,
+        since=look.now - within,
+        until=look.now,
+        format=spec.format,
+        deadline=time.monotonic() + look.remaining(),
+        setting=setting,
     )
 
 

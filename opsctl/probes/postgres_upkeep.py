@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -226,9 +227,10 @@ def settings(look: Look, params: SettingsParams) -> Seen:
                f"configuration read {format_duration(round(loaded))} ago" + (", at the start" if at_start else ""),
                measured=loaded, threshold=recent, unit="s", parameter="within"),
     )  # fmt: skip
-    changes = [_change(here, look.now - up, "started")]  # the engine keeps those of the time it looks at
+    asked = time.time()  # not look.now: on a busy machine the answer comes seconds after the diagnosis began
+    changes = [_change(here, asked - up, "started")]  # the engine keeps those of the time it looks at
     if not at_start:
-        changes.append(_change(here, look.now - loaded, "read its configuration"))
+        changes.append(_change(here, asked - loaded, "read its configuration"))
     return Seen(evidence=(here.evidence(values),), findings=findings, changes=tuple(changes))
 
 

@@ -11,7 +11,7 @@ from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.alertmanager_receivers import silent_routes
 from opsctl.probes.look import Look
-from opsctl.probes.monitoring import limit, seen_at
+from opsctl.probes.monitoring import asked, limit, seen_at
 from opsctl.probes.prometheus_service import rules_of
 from opsctl.probes.registry import NoParams, probe
 from opsctl.signals.shape import metrics_of
@@ -42,7 +42,7 @@ def coverage(look: Look, params: NoParams) -> Seen:
     reader = look.readers.prometheus()
     if look.at is not None:
         raise CouldNotLook("no-history", "Prometheus tells its rules only for now")
-    rules = [rule for _, rule in rules_of(look, reader.rules(limit(look))) if rule.type != "recording"]
+    rules = [rule for _, rule in rules_of(look, asked(look, reader.rules)) if rule.type != "recording"]
     gaps = [
         *_alerts(look, rules),
         *_frequency(look, rules),

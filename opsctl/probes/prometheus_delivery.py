@@ -11,7 +11,7 @@ from opsctl.errors import CouldNotLook
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.live import present_only
 from opsctl.probes.look import Look
-from opsctl.probes.monitoring import limit, seen_at, unknown, weighed
+from opsctl.probes.monitoring import asked, limit, seen_at, unknown, weighed
 from opsctl.probes.own_page import LATELY, Own, own, tried
 from opsctl.probes.quantities import Quantities
 from opsctl.probes.registry import probe
@@ -76,7 +76,7 @@ def delivery(look: Look, params: DeliveryParams) -> Seen:
 
 
 def _known(reader: PrometheusReader, look: Look) -> tuple[Finding, tuple[Value, ...]]:
-    told = reader.alertmanagers(limit(look))
+    told = asked(look, reader.alertmanagers)
     values = (
         *(Value(name="alertmanager", value="active", note=peer.url) for peer in told.active[:10]),
         *(Value(name="alertmanager", value="dropped", note=peer.url) for peer in told.dropped[:10]),

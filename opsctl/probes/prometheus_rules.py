@@ -11,7 +11,7 @@ from opsctl.durations import format_duration, format_quantity
 from opsctl.errors import CouldNotLook
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.look import Look
-from opsctl.probes.monitoring import limit, seen_at, unknown, weighed
+from opsctl.probes.monitoring import asked, limit, seen_at, unknown, weighed
 from opsctl.probes.prometheus_service import rules_of
 from opsctl.probes.registry import NoParams, probe
 
@@ -45,7 +45,7 @@ def rules(look: Look, params: NoParams) -> Seen:
     reader = look.readers.prometheus()
     if look.at is not None:
         raise CouldNotLook("no-history", "Prometheus tells the state of its rules only for now")
-    groups = reader.rules(limit(look))
+    groups = asked(look, reader.rules)
     mine = rules_of(look, groups)
     evidence = [seen_at(f"prometheus {reader.address}", reader.setting, "/api/v1/rules", _values(groups, mine))]
     findings = [_failing(look, groups, mine), _missing(look, groups, mine)]

@@ -9,7 +9,7 @@ from opsctl.durations import format_duration, format_quantity, parse_duration
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.look import Look
-from opsctl.probes.monitoring import fresh_for, last_time, limit, newest, seen_at, weighed
+from opsctl.probes.monitoring import asked, fresh_for, last_time, limit, newest, seen_at, weighed
 from opsctl.probes.prometheus_service import own_metrics, selector, targets_of
 from opsctl.probes.registry import NoParams, probe
 
@@ -35,7 +35,7 @@ def samples(look: Look, params: NoParams) -> Seen:
         raise NotConfigured(says, setting=f"profile {look.profile.service}")
     chosen = [selector(look, "", f'__name__=~"{name}(_count)?"') for name in names]
     expr = f"time() - {newest([f'timestamp({one})' for one in chosen])}"
-    series = reader.query(expr, at=look.at, timeout=limit(look)).series
+    series = asked(look, lambda seconds: reader.query(expr, at=look.at, timeout=seconds)).series
     bound = fresh_for(look, _interval(reader, look))
     source = f"prometheus {reader.address}"
     if series:

@@ -10,7 +10,7 @@ from opsctl.clients.prometheus_answers import Target
 from opsctl.errors import CouldNotLook
 from opsctl.model import Finding, Seen, Value
 from opsctl.probes.look import Look
-from opsctl.probes.monitoring import last_time, limit, seen_at, weighed
+from opsctl.probes.monitoring import asked, last_time, seen_at, weighed
 from opsctl.probes.prometheus_service import selector, targets_of, whose
 from opsctl.probes.registry import NoParams, probe
 
@@ -55,7 +55,7 @@ def targets(look: Look, params: NoParams) -> Seen:
     reader = look.readers.prometheus()
     if look.at is not None:
         raise CouldNotLook("no-history", "Prometheus keeps the errors of its scrapes only for now")
-    all_targets = reader.targets(limit(look))
+    all_targets = asked(look, reader.targets)
     mine = targets_of(look, all_targets)
     values = tuple(
         Value(

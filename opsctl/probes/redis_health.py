@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -225,7 +226,7 @@ def restarted(look: Look, params: RestartedParams) -> Seen:
     keys = sum(now.part(name, "keys") for name in now.fields if name.startswith("db"))
     says = f"Redis has been up for {format_duration(uptime)} and holds {keys:g} keys"
     values = [Value(name="uptime", value=uptime, unit="s"), Value(name="keys", value=keys, unit="count")]
-    at = datetime.fromtimestamp(look.now - uptime, UTC)
+    at = datetime.fromtimestamp(time.time() - uptime, UTC)  # not look.now: the answer may come seconds after it
     changes = (  # the engine keeps those of the time it looks at
         Change(at=at, system="redis", subject=here.reader.address, says="started",
                source=f"redis {here.reader.address}"),

@@ -69,7 +69,7 @@ def _seen(look: Look, symptom: Symptom) -> Seen:
 
 
 def _entries_in_time(symptom: Symptom) -> bool:
-    """Whether entries of a stretch of time are to be counted: nothing tells here which of their fields is their time."""
+    """Whether entries of a stretch of time are to be counted: which of their fields is their time is not said."""
     return bool(symptom.bands and symptom.within and not symptom.field)
 
 

@@ -132,6 +132,7 @@ class Profile(Spec, frozen=True, kw_only=True):
     window: str = "5m"
     direct_pause: str = "5s"  # between the two scrapes when there is no Prometheus
     prometheus_labels: dict[str, str] = {}  # matchers added to every signal, e.g. job: vritti
+    alert_labels: dict[str, str] = {}  # labels that this service's alerts carry: what `silence create --service` mutes
     severities: dict[str, Severity] = {}
     endpoints: dict[str, EndpointSpec] = {}
     dependencies: dict[str, Dependency] = {}

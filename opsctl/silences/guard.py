@@ -28,30 +28,32 @@ def refusals(
     comment: str,
     ticket: str = "",
     firing: Sequence[Labels] | None = None,
+    complete: bool = True,
     allowed: Mapping[str, str] | None = None,
+    allow_count: int | None = None,
 ) -> tuple[Refusal, ...]:
     """Everything that stands against this silence. ``seconds``: how long it mutes. ``firing``: label sets of the alerts
-    that fire now, None when they are not known. ``allowed``: protected alert -> reason, as given with ``--allow``.
+    that fire now, None when they are not known; not ``complete``: only those that it would mute. ``allowed``: protected
+    alert -> reason, as given with ``--allow``; ``allow_count``: so many alerts it may mute whatever their share.
     """
-    found = [*_too_wide(policy, matchers, firing), *_form(policy, seconds, comment, ticket)]
+    found = [*_too_wide(policy, matchers, firing if complete else None), *_form(policy, seconds, comment, ticket)]
+    if any(refusal.rule == "matchers" for refusal in found):
+        return tuple(found)  # share and protected alerts follow from it, and nothing that lifts them would help
     if firing is not None:
-        found += _share(policy, matchers, firing)
+        found += _share(policy, matchers, firing, complete, allow_count)
     return (*found, *_protected(policy, matchers, firing or (), allowed or {}))
 
 
 def _too_wide(policy: Policy, matchers: Sequence[Matcher], firing: Sequence[Labels] | None) -> list[Refusal]:
     """A silence of everything, and what equals it."""
     telling = [m for m in matchers if m.is_equal and not m.says_nothing and not m.matches_empty]
-    reach = ""
-    if firing:
-        muted = sum(1 for labels in firing if matches_all(matchers, labels))
-        reach = f" ({muted} of {len(firing)} that fire now)" if muted < len(firing) else f" ({muted} of {muted} now)"
+    reach = _reach(matchers, firing or ())
     advice = "Name what you maintain, e.g. service=orchestrator."
     if not matchers:
         return [Refusal("matchers", f"a silence without a matcher mutes every alert{reach}. {advice}")]
     if not telling:
         if all(m.says_nothing or m.matches_empty for m in matchers) and all(m.says_nothing for m in matchers):
-            why = f"{_texts(matchers)} would mute every alert{reach}"
+            why = f"this silence would mute every alert{reach}"
         else:
             why = f"{_texts(matchers)} only says what is left out, so it would mute everything else{reach}"
         return [Refusal("matchers", f"{why}. {advice}")]
@@ -64,6 +66,14 @@ def _too_wide(policy: Policy, matchers: Sequence[Matcher], firing: Sequence[Labe
             Refusal("never_alone", f"{_texts(telling)} alone reaches across services{reach}. Add another label to it.")
         ]
     return []
+
+
+def _reach(matchers: Sequence[Matcher], firing: Sequence[Labels]) -> str:
+    """`` (17 of 17, Watchdog among them)``; "" when nothing fires."""
+    names = [labels.get("alertname", "") for labels in firing if matches_all(matchers, labels)]
+    if not firing:
+        return ""
+    return f" ({len(names)} of {len(firing)} now{', Watchdog among them' if 'Watchdog' in names else ''})"
 
 
 def _form(policy: Policy, seconds: float, comment: str, ticket: str) -> list[Refusal]:
@@ -86,14 +96,22 @@ def _form(policy: Policy, seconds: float, comment: str, ticket: str) -> list[Ref
     return found
 
 
-def _share(policy: Policy, matchers: Sequence[Matcher], firing: Sequence[Labels]) -> list[Refusal]:
+def _share(
+    policy: Policy, matchers: Sequence[Matcher], firing: Sequence[Labels], complete: bool, allow_count: int | None
+) -> list[Refusal]:
     muted = sum(1 for labels in firing if matches_all(matchers, labels))
+    if allow_count is not None and muted <= allow_count:
+        return []
+    lift = f"--allow-count {muted}"
+    if not complete:
+        if muted <= policy.share * policy.share_from:
+            return []  # however many fire, this is not more than the share
+        says = f"it would mute {muted} firing alerts, and how many fire in all could not be read in time"
+        return [Refusal("max_share", f"{says}. Narrow it, or admit the number with {lift}.", lift)]
     if len(firing) < policy.share_from or muted <= policy.share * len(firing):
         return []
     says = f"it would mute {muted} of {len(firing)} firing alerts ({muted / len(firing):.0%}, limit {policy.share:.0%})"
-    return [
-        Refusal("max_share", f"{says}. Narrow it, or admit the number with --allow-count {muted}.", "--allow-count")
-    ]
+    return [Refusal("max_share", f"{says}. Narrow it, or admit the number with {lift}.", lift)]
 
 
 def _protected(
@@ -111,7 +129,7 @@ def _protected(
         if open_:
             shown = ", ".join(open_[:5]) + (f" and {len(open_) - 5} more" if len(open_) > 5 else "")
             says = f"it would mute {shown}, which the policy protects ({guard.name}{guard.operator}{guard.value})"
-            lift = f'--allow {open_[0]}="why"'
+            lift = " ".join(f'--allow {name}="why"' for name in open_[:5])
             found.append(Refusal("protected", f"{says}. Leave it out, or name it with its reason: {lift}.", lift))
     return found
 

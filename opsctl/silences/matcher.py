@@ -9,11 +9,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from opsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from opsctl.clients.alertmanager import Silence
 
 _OPERATOR = re.compile(
     r"^\s*(?P<name>\"(?:\\.|[^\"\\])*\"|[^\s=!~{},\"]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>.*?)\s*$", re.S
@@ -83,6 +86,13 @@ def _expression(pattern: str) -> Any:
 def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether a silence of these matchers mutes an alert of these labels."""
     return all(matcher.matches(labels) for matcher in matchers)
+
+
+def of_silence(silence: Silence) -> tuple[Matcher, ...]:
+    """A stored silence's matchers, in its order."""
+    return tuple(
+        Matcher(name=m.name, value=m.value, is_regex=m.is_regex, is_equal=m.is_equal) for m in silence.matchers
+    )
 
 
 def canonical(matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -66,3 +69,24 @@ def load_policy(path: Path | None) -> Policy:
     from opsctl.config.yamlfile import read_struct
 
     return read_struct(path, Policy, what="silence policy")
+
+
+FILE = "silence-policy.yaml"
+VARIABLE = "OPSCTL_SILENCE_POLICY"
+
+
+def find_policy(flag: str | None, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The policy's file: ``--policy``, $OPSCTL_SILENCE_POLICY, the user's or the system's configuration folder."""
+    from opsctl.config.places import config_dirs, expanded
+
+    environ = os.environ if environ is None else environ
+    named = flag or environ.get(VARIABLE, "")
+    if named:
+        return expanded(named)
+    return next((path for folder in config_dirs(environ) if (path := folder / FILE).exists()), None)
+
+
+def policy_schema() -> dict[str, Any]:
+    """The JSON Schema of the policy's file, for editors."""
+    made = msgspec.json.schema(Policy)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"opsctl {FILE}", **made}

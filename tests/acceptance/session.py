@@ -61,11 +61,11 @@ class Session:
         valid(report)
         return done.code, report
 
-    def lab_up(self, *services: str) -> None:
+    def lab_up(self, *services: str, kube: bool = True) -> None:
         """Start the lab (for these services, or all) and take over the environment lines that it prints."""
-        kube = programs.find("kube")
-        if isinstance(kube, programs.Program):
-            self.environ["OPSCTL_KUBE_BIN"] = str(kube.path.parent)
+        found = programs.find("kube") if kube else None
+        if isinstance(found, programs.Program):
+            self.environ["OPSCTL_KUBE_BIN"] = str(found.path.parent)
         chosen = [word for name in services for word in ("--service", name)]
         done = self.opsctl("lab", "up", *chosen, timeout=240, check=(0,))
         for line in done.out.splitlines():

@@ -39,7 +39,7 @@ def session(tmp_path, namespace: str = "shop", **environ: str) -> Session:
 
 
 def doctor(session: Session, *more: str) -> tuple[int, dict[str, Any]]:
-    done = session.opsctl("doctor", "-s", "shop", "-o", "json", *more, check=(0, 1, 2, 3))
+    done = session.opsctl("doctor", "-s", "shop", "-o", "json", "--timeout", "60s", *more, check=(0, 1, 2, 3))
     return done.code, done.json()
 
 
@@ -50,7 +50,7 @@ def check(found: dict[str, Any], id: str) -> dict[str, Any]:
 def pasted(session: Session, id: str, *more: str) -> str:
     """The remedy of a check, as it stands in the printed page: what would be copied from the terminal."""
     run = check(doctor(session, *more)[1], id)["remedy"]["run"]
-    page = session.opsctl("doctor", "-s", "shop", *more, check=(0, 1, 2, 3)).out
+    page = session.opsctl("doctor", "-s", "shop", "--timeout", "60s", *more, check=(0, 1, 2, 3)).out
     assert f"\n{run}\n" in page, page
     return run
 
@@ -218,8 +218,8 @@ contexts:
     threading.Thread(target=watch, args=(stack["redis"], seen, ready, stop), daemon=True).start()
     assert ready.wait(10)
     user = Session(tmp_path)
-    found = user.opsctl("doctor", "-o", "json", check=(0, 1, 2, 3)).json()
-    user.opsctl("service", "check", "amas", check=(0, 1, 2, 3))
+    found = user.opsctl("doctor", "-o", "json", "--timeout", "60s", check=(0, 1, 2, 3)).json()
+    user.opsctl("service", "check", "amas", "--timeout", "60s", check=(0, 1, 2, 3))
     stop.set()
     stack["redis"].client().ping()
 

@@ -94,7 +94,7 @@ def test_other_programs_empty_the_cache_and_leave_it_alone_again(redis_server):
 
 
 def test_reads_become_slow_and_quick_again(postgres, monkeypatch):
-    monkeypatch.setattr("opsctl.lab.amas_queries.SLOW_SECONDS", 0.1)
+    monkeypatch.setattr("opsctl.lab.amas_queries.SLOW_SECONDS", 0.2)
     postgres.sql("CREATE DATABASE reads OWNER app", db="postgres")
 
     def connect():
@@ -124,6 +124,19 @@ def test_reads_become_slow_and_quick_again(postgres, monkeypatch):
         assert one(dead) >= 6000
         assert one(modified) < 6000  # or it would look like old statistics
         assert reads.recent.values == (0,)
+        took = {}
+        with connect() as link:
+
+            def ask(_, statement, *values):
+                begun = time.monotonic()
+                link.execute(statement, values)
+                took[statement] = time.monotonic() - begun
+                return []
+
+            for number in range(400):
+                reads.run(ask, link, number)
+        assert len(took) == 3
+        assert min(took.values()) > 0.05
         reads.switch(connect, frozenset())
         assert one(index)
         assert one("SELECT count(*) FROM word_form") == 2000

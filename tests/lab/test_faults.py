@@ -17,7 +17,16 @@ from opsctl.services.load import load_profile
 RUNBOOKS = sorted(path.stem for path in built_in().glob("*.yaml"))
 
 # (runbook, cause) -> why no service of the lab shows it.
-NOT_SHOWN: dict[tuple[str, str], str] = {}
+NOT_SHOWN: dict[tuple[str, str], str] = {
+    ("high-timeout-rate", "traffic-spike"): "AGRO keeps what its upstream said, INSA's upstream is never short",
+    (
+        "high-timeout-rate",
+        "recent-deployment",
+    ): "a bad release is shown in high-error-rate instead",
+    ("resource-exhaustion", "cpu-throttling"): "no kubelet here that could throttle, or count it",
+    ("service-down", "evicted"): "shown on the API server of the tests: tests/probes/test_kubernetes_pods.py",
+    ("service-down", "volume-failing"): "its events are shown in tests/probes/test_kubernetes_events.py",
+}
 
 
 @functools.cache

@@ -14,6 +14,7 @@ import pytest
 
 from opsctl.lab.identity import HOST, Process, is_alive
 from tests.acceptance.session import Session, until
+from tests.servers import programs
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,8 +53,8 @@ def alive(found: dict) -> list[str]:
     return [name for name, one in {**parts, "supervisor": found["supervisor"]}.items() if is_alive(Process(**one))]
 
 
-def get(address: str, path: str) -> tuple[int, str]:
-    link = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+def get(address: str, path: str, timeout: float = 10) -> tuple[int, str]:
+    link = http.client.HTTPConnection(address.removeprefix("http://"), timeout=timeout)
     try:
         link.request("GET", path)
         answer = link.getresponse()
@@ -70,8 +71,10 @@ def test_status_lists_real_parts_doubles_and_simulated_services(session):
     for name in ("prometheus", "alertmanager", "postgres", "redis"):
         assert kinds[name] == ("real", "up")
     assert kinds["kyrodb-text"] == kinds["provider"] == ("double", "up")
-    for name in ("vritti", "amas", "insa", "traffic"):
+    for name in ("vritti", "amas", "insa", "agro", "threads", "traffic"):
         assert kinds[name] == ("simulated", "up")
+    assert kinds["reranker"] == ("double", "up")
+    assert kinds["kubernetes"][0] in ("real", "absent")
     assert all(p["version"] for p in found["parts"] if p["kind"] == "real")
     text = session.opsctl("lab", "status", check=(0,)).out
     assert "Switched on: nothing" in text
@@ -113,11 +116,19 @@ def test_files_with_secrets_are_for_the_owner_alone_and_the_control_port_wants_i
 def test_everything_listens_on_loopback_only(session):
     found = state(session)
     config = json.loads((folder(session) / "opsctl.yaml").read_text())
-    ports = {found["control"]} | {
-        int(p["address"].rpartition(":")[2])
-        for p in found["parts"]
-        if p.get("address", "").rpartition(":")[2].isdigit()
-    }
+    ports = (
+        {found["control"]}
+        | {
+            int(p["address"].rpartition(":")[2])
+            for p in found["parts"]
+            if p.get("address", "").rpartition(":")[2].isdigit()
+        }
+        | {
+            int(target.rpartition(":")[2])
+            for job in json.loads((folder(session) / "prometheus.yml").read_text())["scrape_configs"]
+            for target in job["static_configs"][0]["targets"]
+        }
+    )
     assert len(ports) >= 10, config
     mapped = "0000000000000000FFFF00000100007F"  # gRPC's way to listen on 127.0.0.1
     for name, local in (("tcp", "0100007F"), ("tcp6", mapped)):
@@ -138,7 +149,13 @@ def test_faults_are_listed_with_service_runbook_and_cause(session):
     found = session.opsctl("lab", "faults", "-o", "json", check=(0,)).json()
     one = next(f for f in found["faults"] if f["id"] == "db-locks")
     assert (one["service"], one["runbook"], one["cause"]) == ("amas", "high-latency", "database-locks")
-    assert "db-locks" in session.opsctl("lab", "faults", check=(0,)).out
+    assert one["commands"] == ["opsctl diagnose high-latency -s amas"]
+    assert one["absent"] == []
+    text = session.opsctl("lab", "faults", check=(0,)).out
+    assert "opsctl diagnose high-latency -s amas  ->  database-locks" in text
+    only = session.opsctl("lab", "faults", "-s", "threads", "-r", "service-down", "-o", "json", check=(0,)).json()
+    assert {f["service"] for f in only["faults"]} == {"threads"}
+    assert session.opsctl("lab", "faults", "-s", "thread", check=(64,)).err
 
 
 def test_two_faults_are_switched_on_and_healed_one_by_one(session):
@@ -185,6 +202,58 @@ def test_database_down_really_stops_postgres_and_healing_brings_it_back(session)
     assert (found["state"], found["process"]["pid"] != pid) == ("up", True)
 
 
+def test_a_service_is_really_stopped_or_stands_still_and_comes_back(session):
+    pid = part(session, "agro")["process"]["pid"]
+    session.opsctl("lab", "break", "agro-stopped", "vritti-frozen", "--no-wait", check=(0,))
+    assert part(session, "agro")["state"] == "stopped"
+    assert not Path(f"/proc/{pid}").exists()
+    with pytest.raises(ConnectionRefusedError):
+        get(part(session, "agro")["address"], "/metrics")
+    vritti = part(session, "vritti")["address"]
+    with pytest.raises(TimeoutError):
+        get(vritti, "/health/liveness", timeout=2)
+    session.opsctl("lab", "heal", "--no-wait", check=(0,))
+    assert get(part(session, "agro")["address"], "/metrics")[0] == 200
+    assert get(vritti, "/health/liveness")[0] == 200
+
+
+def test_prometheus_loads_a_configuration_that_forgets_a_service_and_the_right_one_again(session):
+    prometheus = part(session, "prometheus")["address"]
+
+    def scraped() -> bool:
+        return '"job":"insa"' in get(prometheus, "/api/v1/targets?state=active")[1]
+
+    assert scraped()
+    session.opsctl("lab", "break", "insa-unscraped", "--no-wait", check=(0,))
+    assert until(20, lambda: not scraped())
+    session.opsctl("lab", "heal", "--no-wait", check=(0,))
+    assert until(20, scraped)
+
+
+def test_what_is_absent_is_said_with_the_reason_and_its_faults_are_refused(tmp_path):
+    """A machine without a kube-apiserver, and a lab of one service."""
+    session = Session(tmp_path)
+    session.environ |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OPSCTL_KUBE_BIN": str(tmp_path)}
+    kube = programs.which("kube-apiserver")
+    session.lab_up("threads", kube=False)
+    try:
+        parts = {p["name"]: p for p in status(session)["parts"]}
+        assert {"amas", "vritti", "postgres"} & parts.keys() == set()
+        if kube is None:
+            assert parts["kubernetes"]["state"] == "absent"
+            assert "OPSCTL_KUBE_BIN" in parts["kubernetes"]["says"]
+            done = session.opsctl("lab", "break", "threads-crash-loop")
+            assert done.code not in (0, 70)
+            assert "OPSCTL_KUBE_BIN" in done.err
+            assert "absent here: kubernetes (" in session.opsctl("lab", "faults", "-s", "threads", check=(0,)).out
+        done = session.opsctl("lab", "break", "kyrodb-slow")
+        assert "vritti (this lab was started without it)" in done.err
+        done = session.opsctl("lab", "up", "-s", "amas")
+        assert "without amas" in done.err
+    finally:
+        session.lab_down()
+
+
 def test_a_server_can_be_stopped_and_started(session):
     session.opsctl("lab", "stop", "prometheus", check=(0,))
     assert part(session, "prometheus")["state"] == "stopped"
@@ -200,6 +269,7 @@ def test_after_a_crash_of_the_supervisor_down_finds_and_ends_everything(session)
     left = until(20, lambda: None if {"vritti", "traffic"} & set(alive(found)) else alive(found))
     assert left is not None, "our own parts end by themselves"
     assert {"postgres", "redis", "prometheus"} <= set(left)
+    assert "kubernetes" in left or next(p for p in found["parts"] if p["name"] == "kubernetes")["state"] == "absent"
     session.opsctl("lab", "down", check=(0,))
     assert alive(found) == []
     assert not folder(session).exists()
@@ -209,7 +279,7 @@ def test_after_a_crash_of_the_supervisor_down_finds_and_ends_everything(session)
 def test_down_ends_a_running_lab_and_leaves_nothing(session):
     session.lab_up()
     found = state(session)
-    assert len(alive(found)) == len(found["parts"]) + 1
+    assert len(alive(found)) == sum(p["state"] != "absent" for p in found["parts"]) + 1
     assert "Ended" in session.lab_down().out
     assert alive(found) == []
     assert not folder(session).exists()

@@ -89,7 +89,8 @@ def test_readiness_fails_in_the_kubelets_words_or_without_any() -> None:
     words = "Readiness probe failed: connection refused"
     row = readiness(pods, [said(pods.active[0], "Unhealthy", words, count=9, ago=5)])
     assert row.state == "breach"
-    assert f"1 of 1 pods of Deployment orchestrator runs and is not ready, for 6m40s: {words} (9 times" in row.says
+    assert row.says.startswith("1 of 1 pods of Deployment orchestrator runs and is not ready, for 6m")
+    assert f"s: {words} (9 times, last at " in row.says
     assert "no event tells why (the API server keeps events for an hour" in readiness(pods, []).says
     gone = [said(pods.active[0], "NodeNotReady", "Node is not ready")]
     assert readiness(pods, gone).state == "ok"
@@ -146,9 +147,8 @@ def test_nodes_that_are_gone_or_short_of_something() -> None:
     short["status"]["conditions"][0].update(status="True", message="kubelet has insufficient memory available")
     carried = {"a": ["Deployment api", "Deployment api"], "b": ["Deployment worker"]}
     row = lost_row([lost, short], carried, time.time())
-    assert row.says == (
-        "node a is not ready for 1m30s (Kubelet stopped posting node status.), with 2 pods of Deployment api"
-    )
+    assert row.says.startswith("node a is not ready for 1m")
+    assert row.says.endswith("s (Kubelet stopped posting node status.), with 2 pods of Deployment api")
     assert lost_row([short], carried, time.time()).state == "ok"
     assert "node b has MemoryPressure (kubelet has insufficient memory" in pressure_row([lost, short], carried).says
 

@@ -159,7 +159,7 @@ def test_no_lines_in_the_window_proves_nothing(tmp_path: Path) -> None:
 
 def test_logs_that_are_not_here(tmp_path: Path) -> None:
     assert failure_of(tmp_path / "none.log").reason == "not-found"
-    assert failure_of("kubernetes:Deployment/orchestrator").reason == "unsupported"
+    assert failure_of("kubernetes:Deployment/orchestrator").reason == "not-configured"
     with pytest.raises(NotConfigured):
         lines(look_at({}), LinesParams(log="app", finding=ID, pattern="x"))
 

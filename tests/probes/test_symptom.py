@@ -95,7 +95,7 @@ def test_no_matching_line_and_no_log(tmp_path: Path) -> None:
     assert gone.evidence[0].unknown is not None
     assert gone.evidence[0].unknown.address == str(tmp_path / "none.log")
     assert gone.evidence[0].unknown.setting == "profile mine, logs.app"
-    assert states(see(LOG, log="kubernetes:Deployment/api")) == {ID: "unknown unsupported"}
+    assert states(see(LOG, log="kubernetes:Deployment/api")) == {ID: "unknown not-configured"}
 
 
 WHOLE = Symptom(id="health-answer", runbook="service-down", endpoint="health", severity="P1")
