@@ -14,7 +14,7 @@ _opsctl() {
             continue
         fi
         case $word in
-            --add|--alertmanager-url|--around|--at|--cache-below|--cases|--clock-skew|--collected-within|--config|--context|--deploy-within|--dir|--every|--few|--first|--from|--grants|--growth|--hits-below|--kubeconfig|--kyrodb-slow|--limit|--llm-failures|--log-share|--metrics|--near|--never|--only|--output|--output-file|--postgres-url|--prometheus-url|--redis-url|--replay|--restarted-within|--role|--runbook|--runbooks|--scan-rows|--service|--share|--since|--slow|--spike|--throttled|--timeout|--title|--unready-for|--verdict|--window|-o|-r|-s) skip=1 ;;
+            --add|--alertmanager-url|--allow|--allow-count|--around|--at|--author|--cache-below|--cases|--clock-skew|--collected-within|--comment|--config|--context|--deploy-within|--dir|--ending-within|--every|--expired-soon|--few|--first|--for|--from|--grants|--growth|--hits-below|--image|--jitter|--kubeconfig|--kyrodb-slow|--limit|--llm-failures|--log-share|--matcher|--max|--metrics|--namespace|--near|--never|--only|--output|--output-file|--ping-url|--policy|--postgres-url|--prometheus-url|--redis-url|--replay|--restarted-within|--role|--runbook|--runbooks|--scan-rows|--service|--share|--since|--slow|--spike|--start|--state|--targets|--textfile|--throttled|--ticket|--timeout|--title|--unready-for|--until|--url|--verdict|--watchdog|--window|--zone|-a|-c|-m|-o|-r|-s) skip=1 ;;
             -*) ;;
             *) _opsctl_down "$word" ;;
         esac
@@ -57,13 +57,15 @@ _opsctl_down() {
 
 _opsctl_children() {
     case $path in
-        '') words='diagnose changes runbook service probe context report doctor lab' ;;
+        '') words='diagnose healthcheck changes runbook service probe context report silence doctor lab' ;;
         'diagnose') words='high-error-rate high-latency high-timeout-rate low-cache-hit-rate monitoring-stale resource-exhaustion service-down slow-queries'; kind=runbook ;;
+        'healthcheck') words='install' ;;
         'runbook') words='list show lint test new' ;;
         'service') words='list show lint check new' ;;
         'probe') words='list show' ;;
         'context') words='list use show' ;;
         'report') words='list show diff' ;;
+        'silence') words='create preview list show extend expire ack renew export import' ;;
         'lab') words='up down status break heal distract faults stop start' ;;
     esac
 }
@@ -81,6 +83,8 @@ _opsctl_flags() {
         'diagnose/service-down') words='-s --service --window --unready-for --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'diagnose/slow-queries') words='-s --service --slow --scan-rows --share --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'diagnose/*') words='-s --service --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
+        'healthcheck') words='-s --service --all --only --deep --url --targets --timeout --watchdog -q --quiet --on-change --lock --lock-skip --jitter --textfile --ping-url --ping-fail-on-warning -v --verbose -o --output -h --help' ;;
+        'healthcheck/install') words='--cron --systemd --kubernetes --every --image --namespace -h --help' ;;
         'changes') words='-s --service --since --around --timeout -o --output -h --help' ;;
         'runbook') words='-h --help' ;;
         'runbook/list') words='-o --output -h --help' ;;
@@ -105,6 +109,17 @@ _opsctl_flags() {
         'report/list') words='-s --service --runbook --since --limit -o --output -h --help' ;;
         'report/show') words='-o --output -h --help' ;;
         'report/diff') words='-o --output -h --help' ;;
+        'silence') words='-h --help' ;;
+        'silence/create') words='--for --until --start --zone -c --comment --ticket -a --author -s --service --preview --allow --allow-count -y --yes --alertmanager-url --prometheus-url --policy --timeout -o --output -h --help' ;;
+        'silence/preview') words='--for --until --start --zone -s --service --allow --allow-count --alertmanager-url --prometheus-url --policy --timeout -o --output -h --help' ;;
+        'silence/list') words='--state -m --matcher --mine --ending-within --zone --alertmanager-url --timeout -o --output -h --help' ;;
+        'silence/show') words='--zone --alertmanager-url --timeout -o --output -h --help' ;;
+        'silence/extend') words='--until --zone -y --yes --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'silence/expire') words='-m --matcher --mine --expired-soon -y --yes --zone --alertmanager-url --timeout -o --output -h --help' ;;
+        'silence/ack') words='--for --max -c --comment --ticket -a --author --allow --allow-count --zone --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'silence/renew') words='-q --quiet --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'silence/export') words='--state -m --matcher --mine --output-file --alertmanager-url --timeout -h --help' ;;
+        'silence/import') words='--allow --allow-count --alertmanager-url --policy --timeout -o --output -h --help' ;;
         'doctor') words='-s --service --all --only --timeout --grants --role -v --verbose -o --output -h --help' ;;
         'lab') words='-h --help' ;;
         'lab/up') words='--service -s --dir -o --output -h --help' ;;
@@ -285,6 +300,21 @@ _opsctl_values() {
         'diagnose/* -o') words='text json markdown html' ;;
         'diagnose/* --output') words='text json markdown html' ;;
         'diagnose/* --output-file') kind=none ;;
+        'healthcheck -s') kind=service ;;
+        'healthcheck --service') kind=service ;;
+        'healthcheck --only') kind=none ;;
+        'healthcheck --url') kind=none ;;
+        'healthcheck --targets') kind=none ;;
+        'healthcheck --timeout') kind=none ;;
+        'healthcheck --watchdog') kind=none ;;
+        'healthcheck --jitter') kind=none ;;
+        'healthcheck --textfile') kind=none ;;
+        'healthcheck --ping-url') kind=none ;;
+        'healthcheck -o') words='text json plugin' ;;
+        'healthcheck --output') words='text json plugin' ;;
+        'healthcheck/install --every') kind=none ;;
+        'healthcheck/install --image') kind=none ;;
+        'healthcheck/install --namespace') kind=none ;;
         'changes -s') kind=service ;;
         'changes --service') kind=service ;;
         'changes --since') kind=none ;;
@@ -344,6 +374,101 @@ _opsctl_values() {
         'report/show --output') words='text json markdown html' ;;
         'report/diff -o') words='text json' ;;
         'report/diff --output') words='text json' ;;
+        'silence/create --for') kind=none ;;
+        'silence/create --until') kind=none ;;
+        'silence/create --start') kind=none ;;
+        'silence/create --zone') kind=none ;;
+        'silence/create -c') kind=none ;;
+        'silence/create --comment') kind=none ;;
+        'silence/create --ticket') kind=none ;;
+        'silence/create -a') kind=none ;;
+        'silence/create --author') kind=none ;;
+        'silence/create -s') kind=service ;;
+        'silence/create --service') kind=service ;;
+        'silence/create --allow') kind=none ;;
+        'silence/create --allow-count') kind=none ;;
+        'silence/create --alertmanager-url') kind=none ;;
+        'silence/create --prometheus-url') kind=none ;;
+        'silence/create --policy') kind=none ;;
+        'silence/create --timeout') kind=none ;;
+        'silence/create -o') words='text json' ;;
+        'silence/create --output') words='text json' ;;
+        'silence/preview --for') kind=none ;;
+        'silence/preview --until') kind=none ;;
+        'silence/preview --start') kind=none ;;
+        'silence/preview --zone') kind=none ;;
+        'silence/preview -s') kind=service ;;
+        'silence/preview --service') kind=service ;;
+        'silence/preview --allow') kind=none ;;
+        'silence/preview --allow-count') kind=none ;;
+        'silence/preview --alertmanager-url') kind=none ;;
+        'silence/preview --prometheus-url') kind=none ;;
+        'silence/preview --policy') kind=none ;;
+        'silence/preview --timeout') kind=none ;;
+        'silence/preview -o') words='text json' ;;
+        'silence/preview --output') words='text json' ;;
+        'silence/list --state') kind=none ;;
+        'silence/list -m') kind=none ;;
+        'silence/list --matcher') kind=none ;;
+        'silence/list --ending-within') kind=none ;;
+        'silence/list --zone') kind=none ;;
+        'silence/list --alertmanager-url') kind=none ;;
+        'silence/list --timeout') kind=none ;;
+        'silence/list -o') words='text json' ;;
+        'silence/list --output') words='text json' ;;
+        'silence/show --zone') kind=none ;;
+        'silence/show --alertmanager-url') kind=none ;;
+        'silence/show --timeout') kind=none ;;
+        'silence/show -o') words='text json' ;;
+        'silence/show --output') words='text json' ;;
+        'silence/extend --until') kind=none ;;
+        'silence/extend --zone') kind=none ;;
+        'silence/extend --alertmanager-url') kind=none ;;
+        'silence/extend --policy') kind=none ;;
+        'silence/extend --timeout') kind=none ;;
+        'silence/extend -o') words='text json' ;;
+        'silence/extend --output') words='text json' ;;
+        'silence/expire -m') kind=none ;;
+        'silence/expire --matcher') kind=none ;;
+        'silence/expire --expired-soon') kind=none ;;
+        'silence/expire --zone') kind=none ;;
+        'silence/expire --alertmanager-url') kind=none ;;
+        'silence/expire --timeout') kind=none ;;
+        'silence/expire -o') words='text json' ;;
+        'silence/expire --output') words='text json' ;;
+        'silence/ack --for') kind=none ;;
+        'silence/ack --max') kind=none ;;
+        'silence/ack -c') kind=none ;;
+        'silence/ack --comment') kind=none ;;
+        'silence/ack --ticket') kind=none ;;
+        'silence/ack -a') kind=none ;;
+        'silence/ack --author') kind=none ;;
+        'silence/ack --allow') kind=none ;;
+        'silence/ack --allow-count') kind=none ;;
+        'silence/ack --zone') kind=none ;;
+        'silence/ack --alertmanager-url') kind=none ;;
+        'silence/ack --policy') kind=none ;;
+        'silence/ack --timeout') kind=none ;;
+        'silence/ack -o') words='text json' ;;
+        'silence/ack --output') words='text json' ;;
+        'silence/renew --alertmanager-url') kind=none ;;
+        'silence/renew --policy') kind=none ;;
+        'silence/renew --timeout') kind=none ;;
+        'silence/renew -o') words='text json' ;;
+        'silence/renew --output') words='text json' ;;
+        'silence/export --state') kind=none ;;
+        'silence/export -m') kind=none ;;
+        'silence/export --matcher') kind=none ;;
+        'silence/export --output-file') kind=none ;;
+        'silence/export --alertmanager-url') kind=none ;;
+        'silence/export --timeout') kind=none ;;
+        'silence/import --allow') kind=none ;;
+        'silence/import --allow-count') kind=none ;;
+        'silence/import --alertmanager-url') kind=none ;;
+        'silence/import --policy') kind=none ;;
+        'silence/import --timeout') kind=none ;;
+        'silence/import -o') words='text json' ;;
+        'silence/import --output') words='text json' ;;
         'doctor -s') kind=service ;;
         'doctor --service') kind=service ;;
         'doctor --only') kind=none ;;
@@ -399,8 +524,8 @@ _opsctl_arguments() {
         'probe/show') words='alertmanager.alerts alertmanager.changes alertmanager.delivery http.health http.reach http.scrape kubernetes.access kubernetes.config kubernetes.endpoints kubernetes.events kubernetes.history kubernetes.logs kubernetes.nodes kubernetes.pods kubernetes.rollout kubernetes.scaling kubernetes.scrape kubernetes.usage kyrodb.health log.lines metrics.clock metrics.collector metrics.page pgbouncer.limits pgbouncer.pools pgbouncer.state pgbouncer.stats postgres.capacity postgres.counters postgres.idle-in-transaction postgres.limits postgres.locks postgres.reachable postgres.sessions postgres.settings postgres.slow-statements postgres.statements postgres.tables postgres.transactions postgres.vacuum postgres.waits prometheus.changes prometheus.coverage prometheus.delivery prometheus.ready prometheus.rules prometheus.samples prometheus.self prometheus.targets redis.churn redis.clients redis.connections redis.hits redis.keys redis.latency redis.memory redis.persistence redis.reachable redis.restarted redis.slowlog signal.changed signal.few signal.follows signal.lone signal.objectives signal.onset-after signal.part signal.rising signal.share signal.started signal.steady signal.threshold signal.usual symptom.shown' ;;
         'context/use') kind=context ;;
         'context/show') kind=context ;;
-        'lab/break') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors vritti-stopped vritti-frozen vritti-starting kyrodb-stopped memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow cache-cold database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down missing-index table-bloat chunk-scan redis-restarted cache-memory-full mass-invalidation key-pattern-change low-traffic amas-stopped amas-frozen amas-collector-stopped amas-metrics-disabled amas-clock-wrong amas-measuring-slow breaker-detour timeouts agent-deadline-short agent-leak agent-load agent-hot-loop agent-model-memory agent-workers agent-neighbour circuit-breaker-open agent-database-errors insa-page-broken insa-stopped rule-failing prometheus-down insa-unscraped insa-unwatched rerank-slow rerank-unreachable rerank-pool-held rerank-deadline-short agro-validation-errors agro-bad-deploy agro-stopped agro-page-500 alertmanager-unreachable agro-receiver-failing threads-crash-loop threads-oom-killed threads-image-pull threads-unschedulable threads-probe-failing threads-rollout-stuck threads-rollout-paused threads-no-endpoints threads-missing-config threads-quota-full threads-scaled-to-zero threads-node-lost threads-hpa-at-max threads-scrape-only' ;;
-        'lab/heal') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors vritti-stopped vritti-frozen vritti-starting kyrodb-stopped memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow cache-cold database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down missing-index table-bloat chunk-scan redis-restarted cache-memory-full mass-invalidation key-pattern-change low-traffic amas-stopped amas-frozen amas-collector-stopped amas-metrics-disabled amas-clock-wrong amas-measuring-slow breaker-detour timeouts agent-deadline-short agent-leak agent-load agent-hot-loop agent-model-memory agent-workers agent-neighbour circuit-breaker-open agent-database-errors insa-page-broken insa-stopped rule-failing prometheus-down insa-unscraped insa-unwatched rerank-slow rerank-unreachable rerank-pool-held rerank-deadline-short agro-validation-errors agro-bad-deploy agro-stopped agro-page-500 alertmanager-unreachable agro-receiver-failing threads-crash-loop threads-oom-killed threads-image-pull threads-unschedulable threads-probe-failing threads-rollout-stuck threads-rollout-paused threads-no-endpoints threads-missing-config threads-quota-full threads-scaled-to-zero threads-node-lost threads-hpa-at-max threads-scrape-only' ;;
+        'lab/break') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors vritti-stopped vritti-frozen vritti-starting kyrodb-stopped memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow cache-cold database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down missing-index table-bloat chunk-scan redis-restarted cache-memory-full mass-invalidation key-pattern-change low-traffic amas-stopped amas-frozen amas-collector-stopped amas-metrics-disabled amas-clock-wrong amas-measuring-slow breaker-detour timeouts agent-deadline-short agent-leak agent-load agent-hot-loop agent-model-memory agent-workers agent-neighbour circuit-breaker-open agent-database-errors insa-page-broken insa-stopped rule-failing prometheus-down insa-unscraped insa-unwatched agent-store-slow rerank-slow rerank-unreachable rerank-pool-held rerank-deadline-short agro-validation-errors agro-bad-deploy agro-stopped agro-page-500 alertmanager-unreachable agro-receiver-failing threads-crash-loop threads-image-pull threads-unschedulable threads-probe-failing threads-rollout-stuck threads-rollout-paused threads-no-endpoints threads-missing-config threads-quota-full threads-scaled-to-zero threads-oom-killed threads-node-lost threads-hpa-at-max threads-scrape-only' ;;
+        'lab/heal') words='kyrodb-slow embedding-slow llm-slow traffic-spike single-endpoint-slow bad-deploy cpu-saturation validation-errors authentication-errors kyrodb-errors llm-errors bad-deploy-errors vritti-stopped vritti-frozen vritti-starting kyrodb-stopped memory-pressure db-locks pool-exhausted slow-statement stale-statistics redis-slow cache-cold database-down pool-timeouts cache-fallback-failure partition-error unhandled-exception redis-down missing-index table-bloat chunk-scan redis-restarted cache-memory-full mass-invalidation key-pattern-change low-traffic amas-stopped amas-frozen amas-collector-stopped amas-metrics-disabled amas-clock-wrong amas-measuring-slow breaker-detour timeouts agent-deadline-short agent-leak agent-load agent-hot-loop agent-model-memory agent-workers agent-neighbour circuit-breaker-open agent-database-errors insa-page-broken insa-stopped rule-failing prometheus-down insa-unscraped insa-unwatched agent-store-slow rerank-slow rerank-unreachable rerank-pool-held rerank-deadline-short agro-validation-errors agro-bad-deploy agro-stopped agro-page-500 alertmanager-unreachable agro-receiver-failing threads-crash-loop threads-image-pull threads-unschedulable threads-probe-failing threads-rollout-stuck threads-rollout-paused threads-no-endpoints threads-missing-config threads-quota-full threads-scaled-to-zero threads-oom-killed threads-node-lost threads-hpa-at-max threads-scrape-only' ;;
     esac
 }
 

@@ -20,16 +20,21 @@ class Entry(NamedTuple):
 
     module: str
     help: str
+    exits: tuple[int, ...] = ()  # the only exit codes it may leave, () = any; another one becomes 3 (run.py)
 
 
 COMMANDS: dict[str, Entry] = {
     "diagnose": Entry("opsctl.cli.diagnose", "Look for the cause of an incident. Changes nothing."),
+    "healthcheck": Entry(
+        "opsctl.cli.healthcheck", "Check services, what they depend on, and the monitoring. For cron.", (0, 1, 2, 3)
+    ),
     "changes": Entry("opsctl.cli.changes", "What changed on a service's systems. Changes nothing."),
     "runbook": Entry("opsctl.cli.runbook", "List, show, check, test and start runbooks."),
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
     "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
+    "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, shown before and after."),
     "doctor": Entry("opsctl.cli.doctor", "Check what opsctl can reach and may see, with a remedy for each problem."),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
 }
@@ -58,7 +63,9 @@ class NearestGroup(TyperGroup):
 
 
 class LazyGroup(NearestGroup):
-    """The root: stubs for help, the real command when it is invoked."""
+    """The root: stubs for help, the real command when it is invoked. ``chosen``: its name, once that is known."""
+
+    chosen = ""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the table's order."""
@@ -72,6 +79,7 @@ class LazyGroup(NearestGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is really meant."""
         name, _, rest = super().resolve_command(ctx, args)
+        self.chosen = name
         return name, load(name), rest
 
 

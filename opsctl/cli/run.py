@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from opsctl.cli import output
 from opsctl.cli.result import Result
 from opsctl.errors import CouldNotLook, OpsctlError
 
 INTERRUPTED = 130
+UNKNOWN = 3  # a command that monitoring reads has no word for anything else
 
 
 def run(argv: list[str]) -> int:
     """Run a command line; returns the exit code. Never lets a traceback reach the user."""
+    from opsctl.cli.app import COMMANDS, tree
+
+    root = tree()
+    code = _run(root, argv)
+    chosen = getattr(root, "chosen", "") or next((word for word in argv if word in COMMANDS), "")
+    exits = COMMANDS[chosen].exits if chosen else ()
+    return code if not exits or code in exits else UNKNOWN
+
+
+def _run(root: Any, argv: list[str]) -> int:
     import typer
 
-    from opsctl.cli.app import tree
-
     try:
-        outcome = tree().main(args=argv, prog_name="opsctl", standalone_mode=False)
+        outcome = root.main(args=argv, prog_name="opsctl", standalone_mode=False)
         if isinstance(outcome, Result):
             output.show(outcome)
             return outcome.exit

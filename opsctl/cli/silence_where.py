@@ -24,28 +24,21 @@ if TYPE_CHECKING:
 
 
 class Where(NamedTuple):
-    """``again``: the flags that the next command must repeat. ``timeout``: seconds per request."""
+    """``before``, ``after``: the flags that a next command must repeat. ``timeout``: seconds per request."""
 
     members: Members
     policy: Policy
     zone: Zone
     timeout: float
-    again: str
+    before: str
+    after: str
     profile: Profile | None
     prometheus: Endpoint | None
     now: datetime
 
     def command(self, words: str) -> str:
         """A command line to go on with."""
-        return f"opsctl {self._root}silence {words}{self._url}"
-
-    @property
-    def _root(self) -> str:
-        return self.again.partition("|")[0]
-
-    @property
-    def _url(self) -> str:
-        return self.again.partition("|")[2]
+        return f"opsctl {self.before}silence {words}{self.after}"
 
 
 @contextmanager
@@ -82,7 +75,7 @@ def opened(
             rules,
             clock,
             seconds,
-            _again(root, url),
+            *_again(root, url),
             profile if service else None,
             _optional(settings, profile, "prometheus"),
             datetime.now(UTC),
@@ -132,7 +125,7 @@ def _optional(settings: Settings, profile: Profile | None, name: str) -> Endpoin
         return None
 
 
-def _again(root: object, url: str | None) -> str:
+def _again(root: object, url: str | None) -> tuple[str, str]:
     import shlex
 
     from opsctl.redact import redact
@@ -142,7 +135,7 @@ def _again(root: object, url: str | None) -> str:
         for name in ("config", "context", "runbooks")
         if (value := getattr(root, name, None))
     )
-    return f"{flags}|{f' --alertmanager-url {shlex.quote(redact(url))}' if url else ''}"
+    return flags, f" --alertmanager-url {shlex.quote(redact(url))}" if url else ""
 
 
 def _typed(error: CouldNotLook) -> OpsctlError:
@@ -231,5 +224,3 @@ def read_input(name: str) -> tuple[bytes, str]:
         return Path(name).read_bytes(), name
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror or error}") from None
-
-

@@ -253,7 +253,8 @@ class Fetch:
         whole = _body(status, headers, body, self._ended)
         if whole is None:
             if self._ended:
-                says = f"{self.place.shown} closed the connection half-way through the answer ({len(self._read)} bytes came)"
+                part = f"half-way through the answer ({len(self._read)} bytes came)"
+                says = f"{self.place.shown} closed the connection {part}"
                 raise self._failed("closed", says)
             return None
         import time

@@ -32,7 +32,8 @@ _ACCESS = re.compile(r"\[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+
 # Nov 21 03:07:12 host program[1]: (syslog; no year, local time)
 _SYSLOG = re.compile(r"^(?:<\d+>)?([A-Z][a-z]{2})\s+(\d{1,2}) (\d\d):(\d\d):(\d\d)\b")
 _CUT_TIME = re.compile(
-    r'"(?:timestamp|time|ts|@timestamp|datetime|asctime|date|t)"\s{0,9}:\s{0,9}(?:"([^"\\]{1,64})"|(\d{9,20}(?:\.\d{1,9})?))'
+    r'"(?:timestamp|time|ts|@timestamp|datetime|asctime|date|t)"\s{0,9}:\s{0,9}'
+    r'(?:"([^"\\]{1,64})"|(\d{9,20}(?:\.\d{1,9})?))'
 )
 _LEVEL_WORD = re.compile(
     r"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|PANIC|EMERG)\b"
@@ -65,7 +66,7 @@ _head = msgspec.json.Decoder(_Head)
 class LogLine:
     """A line. ``time``: unix seconds, None when it has none of its own (in a window: that of the line before).
 
-    ``parsed``: a JSON object (``json``), or a plain line with a time of its own. ``text`` is what patterns are matched with.
+    ``parsed``: a JSON object (``json``), or a plain line with a time of its own. ``text`` is what patterns see.
     ``damaged``: it holds bytes that are not UTF-8; they were then read as Latin-1.
     """
 

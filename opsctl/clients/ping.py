@@ -50,7 +50,9 @@ class Pings:
                     break
                 try:
                     text = body.encode("utf-8", "replace")[: self.limit]
-                    answer = exchange.send("POST", url, headers, text, Limits(time.monotonic() + left, left, None, 2**16))
+                    answer = exchange.send(
+                        "POST", url, headers, text, Limits(time.monotonic() + left, left, None, 2**16)
+                    )
                 except CouldNotLook as error:
                     failed = error
                     continue

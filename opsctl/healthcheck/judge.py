@@ -11,9 +11,7 @@ from opsctl.healthcheck.model import Check, tidy, worst
 from opsctl.model import Finding, Seen, VerdictWord
 from opsctl.runbooks.verdict import WORD
 
-GONE: frozenset[Reason] = frozenset(
-    {"refused", "unresolved", "timeout", "closed", "tls", "server-error", "slots-full"}
-)
+GONE: frozenset[Reason] = frozenset({"refused", "unresolved", "timeout", "closed", "tls", "server-error", "slots-full"})
 # Conditions that leave the service working, or nearly; every other one is critical.
 _MILD = frozenset(
     {

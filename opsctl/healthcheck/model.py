@@ -59,6 +59,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float
     subjects: tuple[Subject, ...] = ()
     notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()  # since the last run, where those are remembered
 
     @property
     def bad(self) -> tuple[Subject, ...]:
@@ -83,7 +84,9 @@ def subject_of(name: str, kind: Kind, checks: Sequence[Check], absent: Sequence[
     elif kind == "url":
         says = bad[0].says
     else:
-        says = f"{', '.join(dict.fromkeys(check.name for check in bad))} of {counted(len(checks), 'check')}"
+        names = list(dict.fromkeys(check.name for check in bad))
+        says = f"{', '.join(names)}" if len(names) <= 3 else f"{len(bad)} of {counted(len(checks), 'check')}"
+        says += f"; {len(checks) - len(bad)} ok" if len(names) <= 3 and len(checks) > len(bad) else ""
     return Subject(name=name, kind=kind, state=state, says=says, checks=tuple(checks), absent=tuple(absent))
 
 

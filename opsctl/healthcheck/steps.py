@@ -74,7 +74,11 @@ def steps_of(profile: Profile, settings: Settings, asked: Asked) -> tuple[list[S
     found: list[Step] = []
     absent: list[str] = []
     for place in placed:
-        if place.kind in _NEVER or place.name in _NEVER or (asked.only and not {place.kind, place.name} & {*asked.only}):
+        if (
+            place.kind in _NEVER
+            or place.name in _NEVER
+            or (asked.only and not {place.kind, place.name} & {*asked.only})
+        ):
             continue
         if isinstance(place.failure, NotConfigured):
             if place.name in profile.endpoints and "says none" not in place.failure.says:
@@ -99,9 +103,7 @@ def _steps(
     elif kind == "kyrodb-http":
         yield step._replace(lane=f"http:{_key(end)}", run=probing("http.health", endpoint=name, path="/health"))
     elif kind == "metrics":
-        yield step._replace(
-            lane=f"http:{_key(end)}", run=probing("metrics.page"), wanted=_PAGE, named={"metrics": end}
-        )
+        yield step._replace(lane=f"http:{_key(end)}", run=probing("metrics.page"), wanted=_PAGE, named={"metrics": end})
     elif kind == "kyrodb":
         yield step._replace(run=probing("kyrodb.health", endpoint=name, samples=1))
     elif kind in ("postgres", "redis"):

@@ -52,8 +52,7 @@ class LinesParams(Params, frozen=True, kw_only=True):
     "log.lines",
     params=LinesParams,
     local=True,
-    asks="the window's lines of a log file on this host, its rotated and gzipped files with it; or those of a workload's "
-    "containers",
+    asks="the window's lines of a log file on this host (rotated and gzipped ones with it), or of a workload's pods",
     privilege="read permission on the file; get pods/log and list pods for a workload's",
     cost="finds the window by seeking; reads at most 32 MiB of it, the newest; of containers five, 2 MiB each",
 )

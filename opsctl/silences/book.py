@@ -110,13 +110,18 @@ def chosen(
     )
 
 
+def is_id(word: str) -> bool:
+    """Whether a word is (the beginning of) a silence's id rather than a matcher."""
+    return _ID.fullmatch(word) is not None
+
+
 def named(book: Book, words: Sequence[str]) -> tuple[Known, ...]:
     """The silences that the words mean: ids (at least four of their first characters), or else matchers.
 
     Ids also find silences that have ended. Raises UsageError for an id that nobody knows or that is not unique, and
     for matchers that no silence in force has.
     """
-    ids = [word for word in words if _ID.fullmatch(word)]
+    ids = [word for word in words if is_id(word)]
     if not ids:
         found = chosen(book, filters=parse_all(words))
         if not found:
@@ -126,7 +131,7 @@ def named(book: Book, words: Sequence[str]) -> tuple[Known, ...]:
     if len(ids) < len(words):
         other = next(word for word in words if word not in ids)
         raise UsageError(f"{other!r} is not the id of a silence", remedy="Give ids or matchers, not both.")
-    return tuple(dict.fromkeys(_by_id(book, id) for id in ids))
+    return tuple({one.id: one for one in (_by_id(book, id) for id in ids)}.values())
 
 
 def _by_id(book: Book, word: str) -> Known:

@@ -62,7 +62,7 @@ def later_end(known: Known, *, now: datetime, plus: float | None, until: datetim
     seconds = (end - max(now, one.starts_at)).total_seconds()
     if seconds > policy.longest:
         raise Refused(
-            f"refused: silence {known.short} would last {format_duration(round(seconds))} more, "
+            f"refused: silence {known.short} would last {format_duration(-(-seconds // 60) * 60)} from now, "
             f"the policy's longest is {format_duration(policy.longest)}",
             remedy="Extend it by less, and again when that is not enough.",
         )

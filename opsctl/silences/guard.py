@@ -73,7 +73,7 @@ def _reach(matchers: Sequence[Matcher], firing: Sequence[Labels]) -> str:
     names = [labels.get("alertname", "") for labels in firing if matches_all(matchers, labels)]
     if not firing:
         return ""
-    return f" ({len(names)} of {len(firing)} now{', Watchdog among them' if 'Watchdog' in names else ''})"
+    return f" ({len(names)} of {len(firing)}{', Watchdog among them' if 'Watchdog' in names else ''})"
 
 
 def _form(policy: Policy, seconds: float, comment: str, ticket: str) -> list[Refusal]:

@@ -58,9 +58,9 @@ def _take_back(members: Members, changes: Sequence[Changed], timeout: float) -> 
     """A silence that the server made in place of an ack that ended meanwhile would be kept by nobody."""
     for change in changes:
         if change.outcome == "forked":
-            from opsctl.clients.alertmanager import SilenceStatus
-
             import msgspec
+
+            from opsctl.clients.alertmanager import SilenceStatus
 
             made = msgspec.structs.replace(change.known.silence, id=change.id, status=SilenceStatus(state="active"))
             expire(members, [Known(made)], timeout)
