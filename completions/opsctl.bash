@@ -389,7 +389,7 @@ _opsctl_values() {
         'silence/create --allow-count') kind=none ;;
         'silence/create --alertmanager-url') kind=none ;;
         'silence/create --prometheus-url') kind=none ;;
-        'silence/create --policy') kind=none ;;
+        'silence/create --policy') kind=file ;;
         'silence/create --timeout') kind=none ;;
         'silence/create -o') words='text json' ;;
         'silence/create --output') words='text json' ;;
@@ -403,7 +403,7 @@ _opsctl_values() {
         'silence/preview --allow-count') kind=none ;;
         'silence/preview --alertmanager-url') kind=none ;;
         'silence/preview --prometheus-url') kind=none ;;
-        'silence/preview --policy') kind=none ;;
+        'silence/preview --policy') kind=file ;;
         'silence/preview --timeout') kind=none ;;
         'silence/preview -o') words='text json' ;;
         'silence/preview --output') words='text json' ;;
@@ -424,7 +424,7 @@ _opsctl_values() {
         'silence/extend --until') kind=none ;;
         'silence/extend --zone') kind=none ;;
         'silence/extend --alertmanager-url') kind=none ;;
-        'silence/extend --policy') kind=none ;;
+        'silence/extend --policy') kind=file ;;
         'silence/extend --timeout') kind=none ;;
         'silence/extend -o') words='text json' ;;
         'silence/extend --output') words='text json' ;;
@@ -447,12 +447,12 @@ _opsctl_values() {
         'silence/ack --allow-count') kind=none ;;
         'silence/ack --zone') kind=none ;;
         'silence/ack --alertmanager-url') kind=none ;;
-        'silence/ack --policy') kind=none ;;
+        'silence/ack --policy') kind=file ;;
         'silence/ack --timeout') kind=none ;;
         'silence/ack -o') words='text json' ;;
         'silence/ack --output') words='text json' ;;
         'silence/renew --alertmanager-url') kind=none ;;
-        'silence/renew --policy') kind=none ;;
+        'silence/renew --policy') kind=file ;;
         'silence/renew --timeout') kind=none ;;
         'silence/renew -o') words='text json' ;;
         'silence/renew --output') words='text json' ;;
@@ -465,7 +465,7 @@ _opsctl_values() {
         'silence/import --allow') kind=none ;;
         'silence/import --allow-count') kind=none ;;
         'silence/import --alertmanager-url') kind=none ;;
-        'silence/import --policy') kind=none ;;
+        'silence/import --policy') kind=file ;;
         'silence/import --timeout') kind=none ;;
         'silence/import -o') words='text json' ;;
         'silence/import --output') words='text json' ;;

@@ -33,6 +33,7 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.runbooks.pages import readme
     from opsctl.runbooks.schema import as_text, runbook_schema
     from opsctl.services.schema import profile_schema
+    from opsctl.silences.policy import policy_schema
 
     commands = walk()
     books = root / "runbooks"
@@ -59,6 +60,7 @@ def files(root: Path) -> Mapping[Path, str]:
         books / "schema/service.json": as_text(profile_schema()),
         books / "schema/report.json": as_text(report_schema()),
         books / "schema/opsctl.json": as_text(config_schema()),
+        books / "schema/silence-policy.json": as_text(policy_schema()),
         **pages,
     }
 

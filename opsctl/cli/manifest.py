@@ -15,6 +15,7 @@ _KIND = {
     "--kubeconfig": "file",
     "--dir": "folder",
     "--cases": "folder",
+    "--policy": "file",
 }
 _ARGUMENT: dict[tuple[str, ...], str] = {
     ("service", "show"): "service",

@@ -241,7 +241,9 @@ def _would_be_refused(data: dict[str, Any], lines: list[str], against: Sequence[
     from opsctl.cli.silence_text import told
 
     says = [f"refused: {told(one.says)}" for one in against]
-    return Result({**data, "refused": [one._asdict() for one in against]}, "\n".join([*lines, *says]), output, exit=Refused.code)
+    return Result(
+        {**data, "refused": [one._asdict() for one in against]}, "\n".join([*lines, *says]), output, exit=Refused.code
+    )
 
 
 def _go_on(lines: Sequence[str], yes: bool, output: str) -> bool:

@@ -82,7 +82,7 @@ def ack(
         def render(style: Style) -> str:
             from opsctl.cli.silence_made import as_text
 
-            lines = as_text(where, wanted, made, fires, 0.0, style)
+            lines = as_text(where, wanted, made, fires, 0.0, style, "acknowledged")
             return "\n".join([*lines, f"      {where.command('renew')}     from cron, keeps it while it fires"])
 
         from opsctl.cli import silence_data

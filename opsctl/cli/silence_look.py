@@ -168,11 +168,11 @@ def states_of(text: str) -> tuple[str, ...]:
 def page(where: Where, known: Known, hits: Sequence[Alert] | None, style: Style) -> list[str]:
     """One silence in full."""
     from opsctl.cli import silence_text as text
-    from opsctl.durations import format_duration
     from opsctl.silences.matcher import of_silence
 
     one = known.silence
-    length = format_duration(round((one.ends_at - one.starts_at).total_seconds()))
+    length = text.length(one.starts_at, one.ends_at)
+    when, _, moment = text.heading(known, where.zone, where.now).partition(" ")
 
     def row(label: str, said: str) -> str:
         return text.row(label, said, style)
@@ -180,7 +180,7 @@ def page(where: Where, known: Known, hits: Sequence[Alert] | None, style: Style)
     state = style.paint(known.state, "bold", {"active": "green", "pending": "yellow"}.get(known.state, "dim"))
     lines = [
         f"{state}  {one.id}",
-        row("ends" if known.state != "pending" else "begins", text.heading(known, where.zone, where.now)),
+        row(when, moment),
     ]
     lines.append(row("mutes", text.matchers(of_silence(one))))
     if hits is not None and known.state != "expired":

@@ -17,7 +17,13 @@ _LOOKS = {"created": "green", "found": "bold", "unknown": "yellow"}
 
 
 def as_text(
-    where: Where, wanted: Wanted, made: Made, firing: Firing | None, short_by: float, style: Style
+    where: Where,
+    wanted: Wanted,
+    made: Made,
+    firing: Firing | None,
+    short_by: float,
+    style: Style,
+    word: str = "created",
 ) -> list[str]:
     """Outcome and id first; what it mutes, from when to when; what is not as it should be; what to run next."""
     from opsctl.silences.create import comment_of
@@ -32,14 +38,14 @@ def as_text(
             row("mutes", text.matchers(wanted.matchers)),
             *text.following([where.command("list --mine")]),
         ]
-    word = {"created": "created", "found": "there already"}[made.outcome]
+    word = word if made.outcome == "created" else "there already"
     lines = [f"{style.paint(word, 'bold', _LOOKS[made.outcome])}  {made.id}  {made.state}"]
     lines.append(row("mutes", text.matchers(wanted.matchers)))
     if firing is not None:
         lines.append(
-            row("", text.muted_now(firing.hits(wanted.matchers), len(firing.alerts) if firing.complete else None))
+            row("now", text.muted_now(firing.hits(wanted.matchers), len(firing.alerts) if firing.complete else None))
         )
-    length = format_duration(round((made.end - made.start).total_seconds()))
+    length = text.length(made.start, made.end)
     lines.append(row("from", f"{text.span(made.start, made.end, where.zone, where.now)}, {length}"))
     lines.append(row("by", f"{text.told(wanted.author)}: {text.told(comment_of(wanted))}"))
     lines += [row("note", said) for said in _notes(made, firing, short_by)]

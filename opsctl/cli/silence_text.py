@@ -61,6 +61,12 @@ def matchers(found: Iterable[Matcher]) -> str:
     return " ".join(told(matcher.text()) for matcher in found)
 
 
+def length(start: datetime, end: datetime) -> str:
+    """How long, without the fraction of a minute that the server's clamping of the start costs."""
+    seconds = (end - start).total_seconds()
+    return format_duration(round(seconds / 60) * 60 if seconds >= 600 else round(seconds))
+
+
 def names(alerts: Iterable[str]) -> str:
     """``HighLatency (2), ServiceDown``, the most frequent first."""
     counts: dict[str, int] = {}
@@ -90,12 +96,12 @@ def count(number: int, noun: str) -> str:
 
 
 def muted_now(hits: Sequence[Alert], total: int | None) -> str:
-    """``3 of 17 firing alerts now: HighLatency (2), ServiceDown``."""
+    """``3 of 17 firing alerts: HighLatency (2), ServiceDown``."""
     if not hits:
         return "nothing that fires now" + (f" ({count(total, 'alert')} fire)" if total else "")
     of = f" of {total}" if total is not None else ""
     which = names(alert.labels.get("alertname", "") for alert in hits)
-    return f"{len(hits)}{of} firing alert{'' if (total or len(hits)) == 1 else 's'} now: {which}"
+    return f"{len(hits)}{of} firing alert{'' if (total or len(hits)) == 1 else 's'}: {which}"
 
 
 def preview(
@@ -113,7 +119,7 @@ def preview(
             fired = sum(1 for name in seen.rules if name in seen.fired)
             could += f"; {fired} of them fired in the last 7 days"
         lines.append(f"could mute          {could}")
-    lines += [f"could mute          {told(says)}" for says in seen.unknown]
+    lines += [f"not known           {told(says)}" for says in seen.unknown]
     audible = [told(name or "(no name)") for name, _ in seen.audible[:3]]
     lines.append(f"stays audible       {', '.join([*audible, _rest(wanted)])}")
     lines.append(f"from {span(start, end, zone, now)}, {format_duration((end - start).total_seconds())}, by {told(by)}")

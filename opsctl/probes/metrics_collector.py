@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from opsctl.probes.monitoring import fresh_for, limit, seen_at, weighed
 from opsctl.probes.prometheus_service import own_metrics
 from opsctl.probes.quantities import Quantities
 from opsctl.probes.registry import probe
-from opsctl.probes.signal_reading import declared, read
+from opsctl.probes.signal_reading import declared, median, read
 from opsctl.signals.exposition import Page
 from opsctl.signals.growth import Scrapes
 
@@ -171,4 +170,4 @@ def _usual(look: Look, name: str) -> float | None:
         deadline=look.deadline,
     )
     moving = [point.value for point in history.points if point.value > 0]
-    return statistics.median(moving) if moving else None
+    return median(moving) if moving else None

@@ -70,12 +70,12 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 @functools.lru_cache(maxsize=1024)
 def _expression(pattern: str) -> Any:
-    """Compiled by RE2, the syntax of Alertmanager; ``.`` takes line ends, as there. Raises ValueError."""
+    """Compiled by RE2, the syntax of Alertmanager; ``.`` takes no line end, as there (0.25, measured). Raises ValueError."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
-    options.dot_nl = True
+    options.dot_nl = False
     try:
         return re2.compile(pattern, options)
     except re2.error as error:

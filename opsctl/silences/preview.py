@@ -115,13 +115,13 @@ def gather(
         try:
             rules = [rule for group in prometheus.rules(timeout) for rule in group.rules]
         except CouldNotLook as error:
-            unknown.append(f"which rules it could mute is not known: {error.says}")
+            unknown.append(f"which rules it could mute: {error.says}")
         try:
             fired = fired_in(matchers, prometheus, timeout)
         except CouldNotLook as error:
-            unknown.append(f"what fired in the last 7 days is not known: {error.says}")
+            unknown.append(f"what fired in the last 7 days: {error.says}")
     else:
-        unknown.append("which rules it could mute is not known: no Prometheus is configured")
+        unknown.append("which rules it could mute: no Prometheus is configured")
     return of(matchers, alerts, rules)._replace(fired=fired, unknown=tuple(unknown)), failed
 
 

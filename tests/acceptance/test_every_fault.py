@@ -7,6 +7,7 @@ as a table at the end of the run.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,8 @@ def attempt(session: Session, fault: Fault) -> dict[str, Outcome] | BaseExceptio
             return first
         return {runbook: outcome._replace(attempts=2) for runbook, outcome in one(session, fault).items()}
     except BaseException as error:  # judged by the fault's own tests
+        with contextlib.suppress(Exception):  # the next fault shall not find this one still switched on
+            session.opsctl("lab", "heal", fault.id, "--no-wait")
         return error
 
 

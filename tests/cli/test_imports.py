@@ -101,7 +101,7 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["service", "show", "vritti"], READ),
         (["service", "lint"], READ | {"promql_parser"}),
         (["runbook", "new", "mine"], {"typer"}),
-        (["runbook", "test"], READ),
+        (["runbook", "test"], READ | {"hashlib", "opsctl.clients", "opsctl.probes", "promql_parser"}),
         (["report", "--help"], {"typer"}),
         (["report", "list"], {"typer", "msgspec"}),
         (["service", "check", "--help"], {"typer"}),

@@ -76,7 +76,7 @@ def test_choices_of_an_option(tmp_path):
 
 
 def test_faults_of_the_lab(tmp_path):
-    assert complete("opsctl lab break kyrodb-s", tmp_path) == ["kyrodb-slow"]
+    assert complete("opsctl lab break kyrodb-sl", tmp_path) == ["kyrodb-slow"]
 
 
 def test_without_a_cache_there_are_fewer_suggestions_not_an_error(tmp_path):

@@ -1,7 +1,9 @@
 """A silence is created once, whatever becomes of the answers, and mutes at once, whatever the clocks say."""
 
+import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
@@ -11,6 +13,7 @@ import pytest
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import CouldNotLook, Unavailable
 from opsctl.silences.create import Wanted, create
+from opsctl.silences.firing import firing
 from opsctl.silences.matcher import parse_all
 from opsctl.silences.members import Members
 from opsctl.silences.window import Window
@@ -38,13 +41,16 @@ def active(members, name):
 
 
 class Between(ThreadingHTTPServer):
-    """A proxy that loses requests or answers as ``plan`` says, and may tell another time."""
+    """A proxy that loses POSTs or their answers as ``plan`` says (lost, unheard), or lets them hang before or after the
+    server has them (hangs, taken), and may tell another time. ``seen``: every request.
+    """
 
     daemon_threads = True
 
     def __init__(self, target, plan=(), ahead=0.0):
         super().__init__(("127.0.0.1", 0), Handler)
         self.target, self.plan, self.ahead = target, list(plan), ahead
+        self.seen, self.lock, self.posted = [], threading.Lock(), threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -58,15 +64,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def relay(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0) or 0))
-        what = self.server.plan.pop(0) if self.command == "POST" and self.server.plan else ""
-        if what == "lost":
+        with self.server.lock:
+            self.server.seen.append(f"{self.command} {self.path}")
+            what = self.server.plan.pop(0) if self.command == "POST" and self.server.plan else ""
+        if what == "hangs":
+            self.server.posted.set()
+            time.sleep(30)
+        if what in ("lost", "hangs"):
             self.close_connection = True
             return
         request = Request(self.server.target + self.path, body or None, method=self.command)
         request.add_header("Content-Type", "application/json")
         with urlopen(request) as answer:
             data = answer.read()
-        if what == "unheard":
+        if what == "taken":
+            self.server.posted.set()
+            time.sleep(30)
+        if what in ("unheard", "taken"):
             self.close_connection = True
             return
         self.send_response(200)
@@ -134,6 +148,55 @@ class Clock:
     def __init__(self, ahead):
         self.time = lambda: time.time() + ahead
         self.monotonic, self.sleep = time.monotonic, time.sleep
+
+
+def test_a_hundred_creates_with_losses_make_a_hundred_silences(alertmanagers, monkeypatch):
+    """Each goes through a proxy that loses a third of the requests and a third of the answers."""
+    import opsctl.silences.create as module
+
+    monkeypatch.setattr(module, "_LATE", 0.1)
+    monkeypatch.setattr(module, "_TRIES", 12)
+    chance = random.Random(4)
+    plan = [chance.choice(["", "lost", "unheard"]) for _ in range(2000)]
+    proxy = Between(alertmanagers[0].url, plan)
+
+    def one(number):
+        members = members_of(proxy.url)
+        made = create(members, wanted(f"hundred-{number}"), timeout=20)
+        members.close()
+        return made
+
+    with ThreadPoolExecutor(5) as pool:
+        made = list(pool.map(one, range(100)))
+    proxy.shutdown()
+    assert {one.outcome for one in made} == {"created"}
+    there = [
+        s.id
+        for s in members_of(alertmanagers[0].url).all[0].silences()
+        if s.status.state == "active" and s.matchers[0].value.startswith("hundred-")
+    ]
+    assert sorted(there) == sorted(one.id for one in made)
+    assert len(set(there)) == 100
+
+
+def test_it_costs_four_requests(alertmanagers):
+    """amtool makes two: POST, and GET /status for its version check."""
+    proxy = Between(alertmanagers[0].url)
+    members = members_of(proxy.url)
+    create(members, wanted("counted"), check=lambda: firing(members, wanted("counted").matchers))
+    assert proxy.seen == ["GET /api/v2/silences", "GET /api/v2/alerts", "POST /api/v2/silences", "GET /api/v2/silences"]
+    create(members, wanted("counted"))
+    assert len(proxy.seen) == 5, "the second time one look is enough"
+
+
+def test_an_end_that_is_a_moment_does_not_move_with_the_clock(alertmanagers, monkeypatch):
+    import opsctl.silences.create as module
+
+    monkeypatch.setattr(module, "time", Clock(600.0))
+    late = datetime.fromtimestamp(time.time() + 600, UTC).replace(microsecond=0)
+    mine = wanted("moment", seconds=1800, at=late, until=True)
+    made = create(members_of(Between(alertmanagers[0].url).url), mine)
+    assert (made.state, made.end) == ("active", mine.window.end)
 
 
 def test_refusals_and_absence_are_named(alertmanagers):
