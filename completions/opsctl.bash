@@ -14,7 +14,7 @@ _opsctl() {
             continue
         fi
         case $word in
-            --add|--alertmanager-url|--allow|--allow-count|--around|--at|--author|--cache-below|--cases|--clock-skew|--collected-within|--comment|--config|--context|--deploy-within|--dir|--ending-within|--every|--expired-soon|--few|--first|--for|--from|--grants|--growth|--hits-below|--image|--jitter|--kubeconfig|--kyrodb-slow|--limit|--llm-failures|--log-share|--matcher|--max|--metrics|--namespace|--near|--never|--only|--output|--output-file|--ping-url|--policy|--postgres-url|--prometheus-url|--redis-url|--replay|--restarted-within|--role|--runbook|--runbooks|--scan-rows|--service|--share|--since|--slow|--spike|--start|--state|--targets|--textfile|--throttled|--ticket|--timeout|--title|--unready-for|--until|--url|--verdict|--watchdog|--window|--zone|-a|-c|-m|-o|-r|-s) skip=1 ;;
+            --add|--ahead|--alertmanager-url|--allow|--allow-count|--around|--at|--author|--cache-below|--cases|--category|--clock-skew|--collected-within|--comment|--config|--context|--day|--deploy-within|--dir|--ending-within|--every|--expired-soon|--few|--first|--for|--from|--grants|--group-by|--growth|--hits-below|--id|--image|--jitter|--kubeconfig|--kyrodb-slow|--limit|--llm-failures|--log-share|--matcher|--max|--metrics|--namespace|--near|--never|--only|--output|--output-file|--ping-url|--policy|--postgres-url|--prometheus-url|--redis-url|--replay|--restarted-within|--role|--runbook|--runbooks|--scan-rows|--service|--share|--since|--slow|--spike|--start|--state|--targets|--textfile|--throttled|--ticket|--timeout|--title|--unready-for|--until|--url|--verdict|--watchdog|--window|--zone|-a|-c|-m|-n|-o|-r|-s) skip=1 ;;
             -*) ;;
             *) _opsctl_down "$word" ;;
         esac
@@ -57,7 +57,7 @@ _opsctl_down() {
 
 _opsctl_children() {
     case $path in
-        '') words='diagnose healthcheck changes runbook service probe context report silence doctor lab' ;;
+        '') words='diagnose healthcheck changes runbook service probe context report silence alerts doctor lab' ;;
         'diagnose') words='high-error-rate high-latency high-timeout-rate low-cache-hit-rate monitoring-stale resource-exhaustion service-down slow-queries'; kind=runbook ;;
         'healthcheck') words='install' ;;
         'runbook') words='list show lint test new' ;;
@@ -65,7 +65,9 @@ _opsctl_children() {
         'probe') words='list show' ;;
         'context') words='list use show' ;;
         'report') words='list show diff' ;;
-        'silence') words='create preview list show extend expire ack renew export import' ;;
+        'silence') words='create preview list show extend expire ack renew export import schedule' ;;
+        'silence/schedule') words='next plan apply' ;;
+        'alerts') words='list explain history volume noise digest' ;;
         'lab') words='up down status break heal distract faults stop start' ;;
     esac
 }
@@ -120,6 +122,17 @@ _opsctl_flags() {
         'silence/renew') words='-q --quiet --alertmanager-url --policy --timeout -o --output -h --help' ;;
         'silence/export') words='--state -m --matcher --mine --output-file --alertmanager-url --timeout -h --help' ;;
         'silence/import') words='--allow --allow-count --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'silence/schedule') words='-h --help' ;;
+        'silence/schedule/next') words='-n --id -o --output -h --help' ;;
+        'silence/schedule/plan') words='--ahead --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'silence/schedule/apply') words='--ahead -q --quiet --alertmanager-url --policy --timeout -o --output -h --help' ;;
+        'alerts') words='-h --help' ;;
+        'alerts/list') words='--state --group-by -s --service --limit --zone --alertmanager-url --prometheus-url --timeout -o --output -h --help' ;;
+        'alerts/explain') words='--zone --alertmanager-url --timeout -o --output -h --help' ;;
+        'alerts/history') words='--since -s --service --limit --zone --prometheus-url --timeout -o --output -h --help' ;;
+        'alerts/volume') words='--day -s --service --zone --prometheus-url --timeout -o --output -h --help' ;;
+        'alerts/noise') words='--since -s --service --limit --zone --alertmanager-url --prometheus-url --timeout -o --output -h --help' ;;
+        'alerts/digest') words='--category -s --service --zone --alertmanager-url --timeout -o --output -h --help' ;;
         'doctor') words='-s --service --all --only --timeout --grants --role -v --verbose -o --output -h --help' ;;
         'lab') words='-h --help' ;;
         'lab/up') words='--service -s --dir -o --output -h --help' ;;
@@ -469,6 +482,73 @@ _opsctl_values() {
         'silence/import --timeout') kind=none ;;
         'silence/import -o') words='text json' ;;
         'silence/import --output') words='text json' ;;
+        'silence/schedule/next -n') kind=none ;;
+        'silence/schedule/next --id') kind=none ;;
+        'silence/schedule/next -o') words='text json' ;;
+        'silence/schedule/next --output') words='text json' ;;
+        'silence/schedule/plan --ahead') kind=none ;;
+        'silence/schedule/plan --alertmanager-url') kind=none ;;
+        'silence/schedule/plan --policy') kind=file ;;
+        'silence/schedule/plan --timeout') kind=none ;;
+        'silence/schedule/plan -o') words='text json' ;;
+        'silence/schedule/plan --output') words='text json' ;;
+        'silence/schedule/apply --ahead') kind=none ;;
+        'silence/schedule/apply --alertmanager-url') kind=none ;;
+        'silence/schedule/apply --policy') kind=file ;;
+        'silence/schedule/apply --timeout') kind=none ;;
+        'silence/schedule/apply -o') words='text json' ;;
+        'silence/schedule/apply --output') words='text json' ;;
+        'alerts/list --state') kind=none ;;
+        'alerts/list --group-by') kind=none ;;
+        'alerts/list -s') kind=service ;;
+        'alerts/list --service') kind=service ;;
+        'alerts/list --limit') kind=none ;;
+        'alerts/list --zone') kind=none ;;
+        'alerts/list --alertmanager-url') kind=none ;;
+        'alerts/list --prometheus-url') kind=none ;;
+        'alerts/list --timeout') kind=none ;;
+        'alerts/list -o') words='text json' ;;
+        'alerts/list --output') words='text json' ;;
+        'alerts/explain --zone') kind=none ;;
+        'alerts/explain --alertmanager-url') kind=none ;;
+        'alerts/explain --timeout') kind=none ;;
+        'alerts/explain -o') words='text json' ;;
+        'alerts/explain --output') words='text json' ;;
+        'alerts/history --since') kind=none ;;
+        'alerts/history -s') kind=service ;;
+        'alerts/history --service') kind=service ;;
+        'alerts/history --limit') kind=none ;;
+        'alerts/history --zone') kind=none ;;
+        'alerts/history --prometheus-url') kind=none ;;
+        'alerts/history --timeout') kind=none ;;
+        'alerts/history -o') words='text json' ;;
+        'alerts/history --output') words='text json' ;;
+        'alerts/volume --day') kind=none ;;
+        'alerts/volume -s') kind=service ;;
+        'alerts/volume --service') kind=service ;;
+        'alerts/volume --zone') kind=none ;;
+        'alerts/volume --prometheus-url') kind=none ;;
+        'alerts/volume --timeout') kind=none ;;
+        'alerts/volume -o') words='text json' ;;
+        'alerts/volume --output') words='text json' ;;
+        'alerts/noise --since') kind=none ;;
+        'alerts/noise -s') kind=service ;;
+        'alerts/noise --service') kind=service ;;
+        'alerts/noise --limit') kind=none ;;
+        'alerts/noise --zone') kind=none ;;
+        'alerts/noise --alertmanager-url') kind=none ;;
+        'alerts/noise --prometheus-url') kind=none ;;
+        'alerts/noise --timeout') kind=none ;;
+        'alerts/noise -o') words='text json' ;;
+        'alerts/noise --output') words='text json' ;;
+        'alerts/digest --category') kind=none ;;
+        'alerts/digest -s') kind=service ;;
+        'alerts/digest --service') kind=service ;;
+        'alerts/digest --zone') kind=none ;;
+        'alerts/digest --alertmanager-url') kind=none ;;
+        'alerts/digest --timeout') kind=none ;;
+        'alerts/digest -o') words='text markdown json' ;;
+        'alerts/digest --output') words='text markdown json' ;;
         'doctor -s') kind=service ;;
         'doctor --service') kind=service ;;
         'doctor --only') kind=none ;;

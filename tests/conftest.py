@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 settings.register_profile("opsctl", deadline=None)  # on a loaded machine one slow example is no failure
 settings.load_profile("opsctl")
 
-SERVERS = (*programs.PACKAGES, "postgres", "kube")
+SERVERS = (*programs.PACKAGES, "postgres", "kube", "cron")
 FIXTURES = {  # fixture -> the server it starts
     "prometheus": "prometheus",
     "alertmanagers": "alertmanager",

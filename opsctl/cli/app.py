@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
     "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, shown before and after."),
+    "alerts": Entry("opsctl.cli.alerts", "List and explain alerts, and look at their past. Changes nothing."),
     "doctor": Entry("opsctl.cli.doctor", "Check what opsctl can reach and may see, with a remedy for each problem."),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
 }

@@ -28,16 +28,33 @@ class Shape(StrEnum):
 class PluginGroup(NearestGroup):
     """A mistake on the command line is told on stdout, too, where a monitoring server reads the answer."""
 
+    for_plugin = False
+
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Parse; what cannot be parsed is unknown."""
-        words = list(args)
+        self.for_plugin = "plugin" in args or "--output=plugin" in args
         try:
             return super().make_context(info_name, args, parent=parent, **extra)
         except typer.TyperException as error:
-            if "plugin" in words or "--output=plugin" in words:
-                says = getattr(error, "format_message", error.__str__)()
-                _say_unknown(says)
+            self._say(getattr(error, "format_message", error.__str__)())
             raise
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A word that is neither an option nor ``install``."""
+        from opsctl.errors import UsageError
+
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            self._say(error.sentence())
+            raise
+
+    def _say(self, says: str) -> None:
+        if self.for_plugin:
+            from opsctl.cli.output import write
+            from opsctl.healthcheck.plugin import unknown
+
+            write(unknown(says.rstrip(".")))
 
 
 app = typer.Typer(
@@ -157,13 +174,6 @@ def _text(found: Health, shape: str, style: Style, verbose: bool) -> str:
     from opsctl.healthcheck.as_text import render
 
     return render(found, style, verbose=verbose)
-
-
-def _say_unknown(says: str) -> None:
-    from opsctl.cli.output import write
-    from opsctl.healthcheck.plugin import unknown
-
-    write(unknown(says.rstrip(".")))
 
 
 class Way(StrEnum):

@@ -21,12 +21,11 @@ def probe() -> None:
 @app.command("list")
 def list_(output: Output = Format.text) -> Result:
     """All probes with what they ask."""
-    from opsctl.probes.registry import all_probes
+    from opsctl.runbooks.index import probes
 
-    probes = all_probes()
-    rows = [{"probe": p.id, "asks": p.asks, "findings": list(p.emits)} for p in probes.values()]
-    width = max(len(id) for id in probes)
-    return Result({"probes": rows}, "\n".join(f"{p.id:<{width}}  {p.asks}" for p in probes.values()), output)
+    rows = [{"probe": id, "asks": about["asks"], "findings": about["finds"]} for id, about in probes().items()]
+    width = max(len(row["probe"]) for row in rows)
+    return Result({"probes": rows}, "\n".join(f"{row['probe']:<{width}}  {row['asks']}" for row in rows), output)
 
 
 @app.command()
@@ -38,15 +37,15 @@ def show(
 ) -> Result:
     """One probe: what it asks, what it may find, privilege, cost and minimum version."""
     from opsctl.nearest import unknown_name
-    from opsctl.probes.registry import all_probes
+    from opsctl.probes.registry import get
     from opsctl.report.probe_page import as_markdown, as_text, facts, first_paragraph, parameters
     from opsctl.report.style import Style
+    from opsctl.runbooks.index import probes
     from opsctl.runbooks.pages import uses_of
 
-    probes = all_probes()
-    found = probes.get(id)
+    found = get(id)
     if found is None:
-        raise unknown_name("probe", id, list(probes))
+        raise unknown_name("probe", id, list(probes()))
     root: Root = root_of(ctx)
     uses = uses_of(root.dirs(), id)
     data = {

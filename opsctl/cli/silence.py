@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opsctl.cli import silence_ack, silence_change, silence_look
+from opsctl.cli import silence_ack, silence_change, silence_import, silence_look, silence_schedule
 from opsctl.cli import silence_options as given
 from opsctl.cli.app import NearestGroup
 from opsctl.cli.options import Format, Output
 from opsctl.cli.result import Result
+from opsctl.cli.silence_guards import Guards
 from opsctl.errors import Refused, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ def create(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """Make a silence, unless the same one is there already. Guards refuse what would mute too much (exit 77).
+    """Make a silence, unless the same one is there already.
 
-    Exit: 0 in force on every member, 1 not everywhere or shorter than asked, 2 not taken, 3 not known.
+    Guards refuse what would mute too much, and say what lifts them.
+
+    Exit: 0 in force on every member, 1 not everywhere or shorter than asked, 2 not taken, 3 not known, 77 refused.
     """
     from opsctl.cli.silence_where import opened
 
@@ -64,15 +67,18 @@ def create(
         ctx, url, timeout=timeout, policy=policy, zone=zone, service=service, prometheus=prometheus_url
     ) as where:
         wanted = _wanted(where, words or [], for_, until, start, comment, ticket, author, allow or [])
-        guards = _Guards(where, wanted, allow or [], allow_count)
+        guards = Guards(where, wanted, allow or [], allow_count)
         shown: tuple[str, ...] = ()
         if preview:
             data, lines = _previewed(where, wanted)
             if against := guards.against():
                 return _would_be_refused(data, lines, against, output)
-            if not _go_on(lines, yes, output):
+            asked = not yes and _asks(output)
+            if asked and not _answered(lines):
+                return Result({**data, "created": None}, "Nothing was changed.", output)
+            if not asked and not yes:
                 return Result({**data, "created": None}, "\n".join([*lines, "", _NOT_MADE]), output)
-            shown = tuple(lines)
+            shown = tuple(lines) if yes else ()
         return _created(where, wanted, guards, shown, output)
 
 
@@ -93,7 +99,9 @@ def preview_(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """What a silence would reach: alerts that fire, rules that could, what stays audible. Changes nothing.
+    """Show what a silence would reach. Changes nothing.
+
+    Alerts that fire now, rules that could, firings of the last 7 days, what stays audible.
 
     Exit: 0 it would be taken, 77 a guard would refuse it.
     """
@@ -105,9 +113,7 @@ def preview_(
     ) as where:
         wanted = _wanted(where, words or [], length, until, start, "preview", "preview", None, allow or [])
         data, lines = _previewed(where, wanted)
-        against = [
-            one for one in _Guards(where, wanted, allow or [], allow_count).against() if one.rule[:6] != "ticket"
-        ]
+        against = [one for one in Guards(where, wanted, allow or [], allow_count).against() if one.rule[:6] != "ticket"]
         if against:
             return _would_be_refused(data, lines, against, output)
         return Result(data, "\n".join(lines), output)
@@ -120,7 +126,8 @@ app.command()(silence_change.expire)
 app.command()(silence_ack.ack)
 app.command()(silence_ack.renew)
 app.command("export")(silence_look.export)
-app.command("import")(silence_change.import_)
+app.add_typer(silence_schedule.app, name="schedule")
+app.command("import")(silence_import.import_)
 
 
 def _wanted(
@@ -156,64 +163,6 @@ def _wanted(
     return Wanted(matchers, when, who(author), said, clean(ticket, "--ticket"), until=until is not None)
 
 
-class _Guards:
-    """The policy's word on a silence; firing alerts are asked for when it is wanted, once."""
-
-    def __init__(self, where: Where, wanted: Wanted, allow: Sequence[str], allow_count: int | None) -> None:
-        self._where = where
-        self._wanted = wanted
-        self._allow = allow
-        self._allow_count = allow_count
-        self.firing: Firing | None = None
-
-    def against(self) -> tuple[Refusal, ...]:
-        """Everything that stands against it. Raises Refused when what fires cannot be read."""
-        from opsctl.silences.firing import firing
-
-        try:
-            self.firing = self.firing or firing(self._where.members, self._wanted.matchers, self._where.timeout)
-        except Refused:
-            found = self._refusals()
-            if not found:
-                raise
-            return found
-        return self._refusals()
-
-    def check(self) -> None:
-        """Raises Refused with every reason and what lifts it."""
-        refuse(self.against())
-
-    def check_form(self) -> None:
-        """What can be told without asking anybody. Raises Refused."""
-        refuse(self._refusals())
-
-    def _refusals(self) -> tuple[Refusal, ...]:
-        from opsctl.cli.silence_where import reasons
-        from opsctl.silences.guard import refusals
-
-        now = self.firing
-        wanted = self._wanted
-        return refusals(
-            self._where.policy,
-            wanted.matchers,
-            seconds=wanted.window.seconds,
-            comment=wanted.comment,
-            ticket=wanted.ticket,
-            firing=None if now is None else [alert.labels for alert in now.alerts],
-            complete=now is None or now.complete,
-            allowed=reasons(self._allow),
-            allow_count=self._allow_count,
-        )
-
-
-def refuse(found: Sequence[Refusal]) -> None:
-    """Raises Refused with all reasons, one a line; nothing for none."""
-    if found:
-        from opsctl.cli.silence_text import told
-
-        raise Refused("\n".join(f"refused: {told(one.says)}" for one in found))
-
-
 def _previewed(where: Where, wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
     from opsctl.cli import silence_data, silence_text
     from opsctl.clients.prometheus import PrometheusReader
@@ -246,22 +195,23 @@ def _would_be_refused(data: dict[str, Any], lines: list[str], against: Sequence[
     )
 
 
-def _go_on(lines: Sequence[str], yes: bool, output: str) -> bool:
-    """Whether the silence is to be made after its preview: ``--yes``, or a yes on the terminal."""
+def _asks(output: str) -> bool:
+    """Whether there is a terminal where somebody can answer."""
     import sys
 
+    return output == "text" and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _answered(lines: Sequence[str]) -> bool:
+    """Show the preview and ask."""
     from opsctl.cli.output import note
 
-    if yes:
-        return True
-    if output == "json" or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
     for line in lines:
         note(line)
     return typer.confirm("Make this silence?", default=False, err=True)
 
 
-def _created(where: Where, wanted: Wanted, guards: _Guards, shown: Sequence[str], output: str) -> Result:
+def _created(where: Where, wanted: Wanted, guards: Guards, shown: Sequence[str], output: str) -> Result:
     from opsctl.cli import silence_data
     from opsctl.silences.create import comment_of, create
 

@@ -10,7 +10,8 @@ import typer
 from opsctl.cli import silence_options as given
 from opsctl.cli.options import Format, Output
 from opsctl.cli.result import Result
-from opsctl.errors import Refused, UsageError
+from opsctl.cli.silence_guards import Guards
+from opsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,9 @@ def ack(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """Acknowledge a firing alert: a short silence, which `opsctl silence renew` keeps while the alert fires.
+    """Acknowledge a firing alert: a silence while it fires.
+
+    It is short; `opsctl silence renew`, run from cron, keeps it while the alert fires.
 
     Exit: 0 in force, 1 nothing of it fires, 77 refused by a guard.
     """
@@ -76,7 +79,9 @@ def ack(
             marked += " [allows " + ", ".join(f"{name}: {reason}" for name, reason in admitted.items()) + "]"
         window = Window(now, now + timedelta(seconds=round(each)), True)
         wanted = Wanted(matchers, window, who(author), marked, clean(ticket, "--ticket"))
-        _guard(where, wanted, most, fires.alerts, fires.complete, admitted, allow_count)
+        guards = Guards(where, wanted, allow or [], allow_count, seconds=most)  # it may live as long as that
+        guards.firing = fires
+        guards.check()
         made = create(where.members, wanted, where.timeout)
 
         def render(style: Style) -> str:
@@ -100,7 +105,9 @@ def renew(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """Keep acks whose alert still fires, up to their maximum age; end those whose alert is clear. For cron.
+    """Keep acks whose alert still fires, end the others. For cron.
+
+    Never beyond their maximum age, and never under another id.
 
     Exit: 0 done, 1 not seen on every member, 2 one failed, 3 not known.
     """
@@ -130,35 +137,6 @@ def _there(where: Where, before: Ack, output: str) -> Result:
     ]
     data = {"schema": silence_data.SCHEMA, "outcome": "found", **silence_data.of_known(known, where.now, None)}
     return Result(data, "\n".join(lines), output)
-
-
-def _guard(
-    where: Where,
-    wanted: Any,
-    most: float,
-    alerts: Sequence[Any],
-    complete: bool,
-    admitted: dict[str, str],
-    allow_count: int | None,
-) -> None:
-    """Raises Refused with every reason. An ack may live as long as its maximum age."""
-    from opsctl.silences.guard import refusals
-
-    found = refusals(
-        where.policy,
-        wanted.matchers,
-        seconds=most,
-        comment=wanted.comment,
-        ticket=wanted.ticket,
-        firing=[alert.labels for alert in alerts],
-        complete=complete,
-        allowed=admitted,
-        allow_count=allow_count,
-    )
-    if found:
-        from opsctl.cli.silence_text import told
-
-        raise Refused("\n".join(f"refused: {told(one.says)}" for one in found))
 
 
 def _code(done: Sequence[Renewed]) -> int:

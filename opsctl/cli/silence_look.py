@@ -53,7 +53,9 @@ def list_(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """All silences: what each mutes now, when it ends, who made it and why. The one that ends first comes first.
+    """List silences: what each mutes now, its end, who and why.
+
+    The one that ends first comes first.
 
     Exit: 0, or 3 when a member or the firing alerts could not be asked.
     """
@@ -100,7 +102,7 @@ def show(
     timeout: given.Timeout = "10s",
     output: Output = Format.text,
 ) -> Result:
-    """Everything about one or more silences, ended ones included.
+    """Show one or more silences in full, ended ones included.
 
     Exit: 0, or 3 when a member or the firing alerts could not be asked.
     """
@@ -135,7 +137,7 @@ def export(
     url: given.Url = None,
     timeout: given.Timeout = "10s",
 ) -> Result:
-    """All silences as JSON that `opsctl silence import` and `amtool silence import` read."""
+    """Print silences as JSON, for import here or by amtool."""
     from opsctl.cli.silence_where import author, opened
     from opsctl.silences.book import chosen, read
     from opsctl.silences.matcher import parse_all
@@ -198,7 +200,7 @@ def _next(where: Where, known: Known) -> list[str]:
     from opsctl.silences.change import again
 
     if known.state == "expired":
-        return [again(known)]
+        return [where.command(again(known).removeprefix("opsctl silence "))]
     return [where.command(f"extend {known.short} +1h"), where.command(f"expire {known.short}")]
 
 
@@ -240,7 +242,7 @@ def _table(where: Where, found: Sequence[Known], fires: _Fires, states: str, sty
     total = "" if fires.alerts is None else f"; {text.count(len(fires.alerts), 'alert')} firing"
     lines = [", ".join(f"{number} {state}" for state, number in counts.items()) + total]
     for one in found:
-        state = style.paint(f"{one.state:<8}", {"active": "green", "pending": "yellow"}.get(one.state, "dim"))
+        state = style.paint(f"{one.state:<9}", {"active": "green", "pending": "yellow"}.get(one.state, "dim"))
         lines.append(f"{one.short}  {state}{text.heading(one, where.zone, where.now)}")
         lines.append(text.row("", f"{text.matchers(of_silence(one.silence))}", style, indent=9, column=9))
         lines.append(text.row("", _effect(one, fires.hits(one)), style, indent=9, column=9))

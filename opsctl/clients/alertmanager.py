@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -148,6 +148,15 @@ class AlertmanagerReader:
         """
         params: Params = {"filter": tuple(filters)} if filters else {}
         return self._read("/api/v2/alerts", tuple[Alert, ...], timeout, params)
+
+    def alerts_as(
+        self, type: type[T], filters: Sequence[str] = (), timeout: float = 10.0, params: Mapping[str, str] | None = None
+    ) -> T:
+        """``alerts`` decoded into another, narrower type; ``params``: e.g. ``silenced=false``. Raises CouldNotLook."""
+        asked: dict[str, str | tuple[str, ...]] = {**(params or {})}
+        if filters:
+            asked["filter"] = tuple(filters)
+        return self._read("/api/v2/alerts", type, timeout, asked)
 
     def status(self, timeout: float = 5.0) -> AlertmanagerStatus:
         """Version, start, cluster. Raises CouldNotLook."""

@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from opsctl import __version__
 from opsctl.clients.http_answer import HttpAnswer, parse_date
+from opsctl.clients.http_body import body_of, headers_of
 from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook
 from opsctl.redact import printable, redact
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_MOST = 64 * 1024  # bytes of a body: what a health answer says fits in
 _HEAD = 100 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] +(\d{3})")
 
@@ -249,8 +249,8 @@ class Fetch:
         if status < 200:  # a note before the answer
             del self._read[: len(head) + 4]
             return self._parsed() if self._read or self._ended else None
-        headers = _headers(head)
-        whole = _body(status, headers, body, self._ended)
+        headers = headers_of(head)
+        whole = body_of(status, headers, body, self._ended)
         if whole is None:
             if self._ended:
                 part = f"half-way through the answer ({len(self._read)} bytes came)"
@@ -298,50 +298,6 @@ def _request(place: Place, access: HttpAccess) -> bytes:
         lines.append(f"Authorization: Basic {place.login}")
     lines += [f"{name}: {value}" for name, value in access.headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-
-def _headers(head: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in head.split(b"\r\n")[1:]:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            found.setdefault(name.strip().lower(), value.strip())
-    return found
-
-
-def _body(status: int, headers: dict[str, str], body: bytes, ended: bool) -> bytes | None:
-    """The body, or its first 64 kB; None while it is not all there."""
-    if status in (204, 304):
-        return b""
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _chunks(body)
-    length = headers.get("content-length", "")
-    if length.isdigit():
-        wanted = min(int(length), _MOST)
-        return body[:wanted] if len(body) >= wanted else None
-    return body[:_MOST] if ended or len(body) >= _MOST else None
-
-
-def _chunks(body: bytes) -> bytes | None:
-    whole, at = bytearray(), 0
-    while len(whole) < _MOST:
-        line_end = body.find(b"\r\n", at)
-        if line_end < 0:
-            return None
-        try:
-            size = int(body[at:line_end].partition(b";")[0].strip() or b"x", 16)
-        except ValueError:
-            return bytes(whole)  # what came so far is all that can be read
-        if size <= 0:
-            return bytes(whole)
-        at = line_end + 2
-        if len(whole) + size >= _MOST and len(body) - at >= _MOST - len(whole):
-            return bytes(whole + body[at : at + _MOST - len(whole)])
-        if len(body) < at + size + 2:
-            return None
-        whole += body[at : at + size]
-        at += size + 2
-    return bytes(whole)
 
 
 def _tls_waits(error: OSError) -> int | None:

@@ -21,7 +21,7 @@ from opsctl.config.endpoint import HttpAccess
 from opsctl.errors import CouldNotLook
 
 AT_ONCE = 256
-PER_ORIGIN = 64  # one server is not to be pressed by the check of its health
+PER_ORIGIN = 32  # one server is not to be pressed by the check of its health
 _RESOLVERS = 16
 _SCAN = 0.02  # seconds between two looks at who is late
 _SPARED = 64  # descriptors left for the rest of the process

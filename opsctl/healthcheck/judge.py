@@ -29,6 +29,7 @@ _MILD = frozenset(
         "kubernetes.quota-exceeded",
     }
 )
+_COUNTS = frozenset({"prometheus.target-missing"})
 _OBJECTIVES = frozenset({"signal.objective-broken"})
 
 
@@ -52,6 +53,8 @@ def judged(name: str, system: str, seen: Seen, wanted: frozenset[str], seconds: 
     telling = [f for word, f in states if word == state]
     if state != "ok":
         telling = [f for f in telling if f.state == "breach"] or telling
+    else:  # one sentence is enough, and one that counts what is there rather than what is not
+        telling = ([f for f in telling if f.id in _COUNTS] or telling)[:1]
     says = "; ".join(dict.fromkeys(finding.says.rstrip(".") for finding in telling)) or "no answer could be judged"
     answers = [v.value for e in seen.evidence for v in e.values if v.name == "answer_seconds" and not v.at_least]
     number = answers[0] if answers else None
@@ -60,7 +63,7 @@ def judged(name: str, system: str, seen: Seen, wanted: frozenset[str], seconds: 
         name=name,
         system=system,
         state=state,
-        says=tidy(says if state != "ok" else next(iter(f.says for f in telling), says)),
+        says=tidy(says),
         address=tidy(first.source.partition(" ")[2]) if first is not None else "",
         setting=tidy(first.setting) if first is not None else "",
         reason=next((f.reason for f in telling if f.reason is not None), None) if state != "ok" else None,

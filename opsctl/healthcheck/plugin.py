@@ -45,8 +45,8 @@ def perfdata(found: Health) -> Iterator[str]:
 def item(
     label: str, value: str, unit: str = "", *, warn: str = "", crit: str = "", minimum: str = "", maximum: str = ""
 ) -> str:
-    """One value; a label with a space or a quote is quoted, one with ``=`` loses it."""
-    name = label.replace("=", "_")
+    """One value; a label with a space or a quote is quoted, one with ``=`` or ``|`` loses it."""
+    name = _plain(label).replace("=", "_")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         name = "'" + name.replace("'", "''") + "'"
     return f"{name}={value}{unit};{warn};{crit};{minimum};{maximum}".rstrip(";")

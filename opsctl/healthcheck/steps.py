@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from opsctl.model import Seen
 
 MONITORING = ("prometheus", "alertmanager")
+PARTS = {"prometheus": ("alert-delivery", "targets"), "alertmanager": ("watchdog", "members")}  # of one endpoint
 KINDS = ("http", "metrics", "postgres", "pgbouncer", "redis", "kubernetes", "kyrodb", "kyrodb-http", "rabbitmq",
-         *MONITORING, "objectives", "url")  # fmt: skip
+         *MONITORING, *PARTS["prometheus"], *PARTS["alertmanager"], "objectives", "url")  # fmt: skip
 _HEALTH = ("health", "readiness")
 _NEVER = ("webhook", "smtp", "admin")  # asking them would use them, or says nothing of health
 _ROLLOUT = frozenset({"kubernetes.unavailable", "kubernetes.degraded", "kubernetes.rollout-stuck",
@@ -50,7 +51,7 @@ class Step(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """``only``: kinds or endpoint names, () = all; ``watchdog``: name of the alert that always fires, "" = none."""
+    """``only``: kinds, endpoint names or their parts, () = all; ``watchdog``: the alert that always fires or ""."""
 
     deep: bool = False
     only: tuple[str, ...] = ()
@@ -74,17 +75,16 @@ def steps_of(profile: Profile, settings: Settings, asked: Asked) -> tuple[list[S
     found: list[Step] = []
     absent: list[str] = []
     for place in placed:
-        if (
-            place.kind in _NEVER
-            or place.name in _NEVER
-            or (asked.only and not {place.kind, place.name} & {*asked.only})
-        ):
+        wanted = {place.kind, place.name, *PARTS.get(place.kind, ())} & {*asked.only}
+        if place.kind in _NEVER or place.name in _NEVER or (asked.only and not wanted):
             continue
         if isinstance(place.failure, NotConfigured):
             if place.name in profile.endpoints and "says none" not in place.failure.says:
                 absent.append(place.failure.says)
             continue
-        found += _steps(place, placed, profile, settings, asked)
+        steps = _steps(place, placed, profile, settings, asked)
+        whole = not asked.only or bool(wanted & {place.kind, place.name})
+        found += [step for step in steps if whole or step.name in wanted]
     if asked.deep and (not asked.only or "objectives" in asked.only):
         found += _objectives(profile)
     return found, absent

@@ -6,13 +6,15 @@ bound, is shown as evidence.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.model import Evidence, Finding, Seen, Severity, Unknown, Value
 from opsctl.probes.look import Look
 from opsctl.probes.registry import NoParams, probe
-from opsctl.services.model import Symptom
+from opsctl.services.model import Profile, Symptom
 from opsctl.signals.once import side_by_side
 
 SHOWN = "symptom.shown"
@@ -51,21 +53,31 @@ def _looked_at(look: Look, symptom: Symptom) -> Seen:
 
 
 def _seen(look: Look, symptom: Symptom) -> Seen:
-    """By what the symptom names: its signal before its endpoint, since a signal has a past."""
-    if symptom.signal:
+    way = way_of(look.profile, symptom)
+    if way == "signal":
         from opsctl.probes.symptom_signal import by_signal
 
         return by_signal(look, symptom)
-    if symptom.log and (symptom.pattern or symptom.bands):
+    if way == "log":
         from opsctl.probes.symptom_log import by_log
 
         return by_log(look, symptom)
-    spec = look.profile.endpoints.get(symptom.endpoint)
-    if spec is not None and spec.kind in _ANSWERS and not _entries_in_time(symptom):
+    if way == "answer":
         from opsctl.probes.symptom_answer import by_answer
 
         return by_answer(look, symptom)
     return _in_words(look, symptom)
+
+
+def way_of(profile: Profile, symptom: Symptom) -> Literal["signal", "log", "answer", "words"]:
+    """By what the symptom can be looked at: its signal before its endpoint, since a signal has a past."""
+    if symptom.signal:
+        return "signal"
+    if symptom.log and (symptom.pattern or symptom.bands):
+        return "log"
+    spec = profile.endpoints.get(symptom.endpoint)
+    answers = spec is not None and spec.kind in _ANSWERS and not _entries_in_time(symptom)
+    return "answer" if answers else "words"
 
 
 def _entries_in_time(symptom: Symptom) -> bool:

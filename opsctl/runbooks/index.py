@@ -55,11 +55,21 @@ def asks(probe: str) -> str:
     """What a probe asks its server, in words; "" for one that does not exist."""
     known = part("probes").get(probe)
     if known is not None:
-        return str(known)
+        return str(known["asks"])
     from opsctl.probes.registry import get
 
     found = get(probe)
     return "" if found is None else found.asks
+
+
+def probes() -> dict[str, Mapping[str, Any]]:
+    """Probe id -> what it ``asks`` and the ids of what it ``finds``; needs no probe's module where there is an index."""
+    known = part("probes")
+    if known:
+        return dict(known)
+    from opsctl.probes.registry import all_probes
+
+    return {id: {"asks": probe.asks, "finds": list(probe.emits)} for id, probe in all_probes().items()}
 
 
 def _title(path: Path) -> str:
@@ -85,7 +95,7 @@ def build(folder: Path) -> str:
     index: dict[str, Mapping[str, Any]] = {
         "runbooks": dict(_runbooks(folder)),
         "services": dict(_services(folder)),
-        "probes": {id: probe.asks for id, probe in all_probes().items()},
+        "probes": {id: {"asks": probe.asks, "finds": list(probe.emits)} for id, probe in all_probes().items()},
     }
     return json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -100,7 +110,8 @@ def _runbooks(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         _refuse(lint(loaded, files))
         book = loaded.runbook
         options = [Option(p.name, p.help, p.type, p.default)._asdict() for p in book.parameters]
-        yield name, {"stamp": stamp(path), "title": book.title, "meaning": book.meaning, "parameters": options}
+        told = {"title": book.title, "meaning": book.meaning, "parameters": options}
+        yield name, {"stamp": stamp(path), **told, "alerts": [[ref.alertname, ref.service] for ref in book.alerts]}
 
 
 def _refuse(problems: Iterable[Problem | ServiceProblem]) -> None:

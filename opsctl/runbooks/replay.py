@@ -189,7 +189,7 @@ def _why_not(item: Plan, held: Held, with_: Mapping[str, object]) -> str:
 
 def _symptoms(item: Plan, look: Look, run: ProbeRun | None, held: Held) -> Seen:
     """Symptoms in signals are judged again; those in logs and answers are what they were then."""
-    from opsctl.probes.symptom import name_of, origin
+    from opsctl.probes.symptom import name_of, origin, way_of
 
     mine = [s for s in look.profile.symptoms if s.runbook == look.runbook]
     if run is not None and run.absent is not None and not mine:
@@ -209,7 +209,7 @@ def _symptoms(item: Plan, look: Look, run: ProbeRun | None, held: Held) -> Seen:
         if named:
             left.remove(named[0])
             findings.append(named[0])
-        elif symptom.bands or symptom.pattern or symptom.expect:
+        elif way_of(look.profile, symptom) != "words" and (symptom.bands or symptom.pattern or symptom.expect):
             says = f"{name_of(symptom)}: it was not recorded when the report was written"
             findings.append(Finding(id=SYMPTOM, state="unknown", says=says, reason="not-recorded"))
     again_seen = {e.subject for e in fresh.evidence}

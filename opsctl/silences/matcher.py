@@ -70,7 +70,7 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 @functools.lru_cache(maxsize=1024)
 def _expression(pattern: str) -> Any:
-    """Compiled by RE2, the syntax of Alertmanager; ``.`` takes no line end, as there (0.25, measured). Raises ValueError."""
+    """Compiled by RE2, the syntax of Alertmanager; ``.`` takes no line end, as there (measured). Raises ValueError."""
     import re2
 
     options = re2.Options()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from opsctl.config.endpoint import Endpoint
-from opsctl.errors import CouldNotLook, Unavailable
+from opsctl.errors import CouldNotLook, Reason, Unavailable
 
 if TYPE_CHECKING:
     from opsctl.clients.alertmanager_write import AlertmanagerWriter
@@ -42,6 +41,8 @@ class Members:
         self, question: Callable[[AlertmanagerWriter], T]
     ) -> tuple[list[tuple[AlertmanagerWriter, T]], list[Failed]]:
         """Ask every member at once; answers and failures in the members' order."""
+        from concurrent.futures import ThreadPoolExecutor  # it brings logging along
+
         with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
             running = [(member, pool.submit(question, member)) for member in self.all]
             given: list[tuple[AlertmanagerWriter, T]] = []
@@ -76,8 +77,16 @@ def unavailable(failed: Sequence[Failed]) -> Unavailable:
     return Unavailable(
         f"no Alertmanager answered: {says}" if len(failed) > 1 else says,
         place=setting,
-        remedy="Set its address with --alertmanager-url, ALERTMANAGER_URL or in opsctl.yaml.",
+        remedy=_remedy({one.error.reason for one in failed}),
     )
+
+
+def _remedy(reasons: set[Reason]) -> str:
+    if reasons <= {"throttled", "server-error"}:
+        return "Try again in a moment."
+    if reasons <= {"unauthorized", "forbidden"}:
+        return "Give credentials in its URL or by http_config in opsctl.yaml."
+    return "Set its address with --alertmanager-url, ALERTMANAGER_URL or in opsctl.yaml."
 
 
 def until(seconds: float, settled: Callable[[], bool], pause: float = 0.2) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from opsctl.config.places import built_in
 from opsctl.lab.files import SERVICES
 from opsctl.services.load import load_profile
-from tests.acceptance.session import Session, confirmed, top
+from tests.acceptance.session import Session, confirmed, top, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,7 +21,10 @@ pytestmark = [
 
 
 # What a profile names without a bound, or where this lab has no such server, cannot be judged: unknown, not healthy.
-NO_BOUND: dict[tuple[str, str], int] = {}
+NO_BOUND: dict[tuple[str, str], int] = {
+    ("low-cache-hit-rate", "vritti"): 3,  # its key cache has no bound
+    ("slow-queries", "threads"): 3,  # the database's log is in a pod, and no kubelet here could give it
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +74,12 @@ def test_two_faults_at_once_are_both_in_the_top_two(session):
         assert {c["cause"] for c in report["causes"][:2]} == {"kyrodb-slow", "embedding-slow"}
     finally:
         session.opsctl("lab", "heal", check=(0,))
-    code, report = session.diagnose("high-latency", "vritti")
-    assert (code, confirmed(report)) == (0, []), report["says"]
+
+    def well() -> str:
+        code, report = session.diagnose("high-latency", "vritti")
+        return "" if (code, confirmed(report)) == (0, []) else report["says"]
+
+    assert until(40, lambda: not well()), well()  # a busy machine is slow to become calm
 
 
 def test_without_prometheus_the_verdict_is_the_same_and_the_report_says_so(session):

@@ -63,6 +63,11 @@ PACKAGES = {  # server or shell -> (names of its program, Debian package, Homebr
     "redis": (("redis-server",), "redis-server", "redis"),
     "pgbouncer": (("pgbouncer",), "pgbouncer", "pgbouncer"),
     "etcd": (("etcd",), "etcd-server", "etcd"),
+    "node-exporter": (
+        ("prometheus-node-exporter", "node_exporter"),
+        "prometheus-node-exporter",
+        "node_exporter",
+    ),
     "zsh": (("zsh",), "zsh", "zsh"),
     "fish": (("fish",), "fish", "fish"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium", "--cask chromium"),
@@ -101,7 +106,7 @@ def postgres_folder() -> Path | None:
 
 @functools.cache
 def find(server: str) -> Program | Missing:
-    """The program of ``server``: one of ``PACKAGES``, postgres or kube."""
+    """The program of ``server``: one of ``PACKAGES``, postgres, kube or cron."""
     if server == "postgres":
         folder = postgres_folder()
         if folder is not None:
@@ -111,6 +116,10 @@ def find(server: str) -> Program | Missing:
         from tests.servers.kube import find_kube
 
         return find_kube()
+    if server == "cron":
+        from tests.servers.cron import find_cron
+
+        return find_cron()
     names, debian, mac = PACKAGES[server]
     path = which(*names)
     if path is None:
