@@ -162,7 +162,7 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class ProbeRun(Struct, frozen=True, kw_only=True):
-    """One use of a probe in a diagnosis: what it was asked with and what came of it, so that a replay finds it again."""
+    """One use of a probe in a diagnosis: what it was asked with and what came of it; a replay finds it again."""
 
     probe: str
     with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)  # as the runbook binds it, defaults not

@@ -105,7 +105,7 @@ def _version(value: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 78 configuration. Nothing here writes."
+    epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 78 configuration. Only `silence` writes."
 )
 def root(
     ctx: typer.Context,

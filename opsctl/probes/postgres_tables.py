@@ -97,7 +97,9 @@ def _read(old: dict[str, Any] | None, new: dict[str, Any]) -> Read | None:
     ]
     if min(moved) < 0:
         return None
-    return Read(f"{new['schema']}.{new['name']}", new["parent"], *moved, new["live"])
+    whole, rows_whole, by_index, rows_by_index = moved
+    name = f"{new['schema']}.{new['name']}"
+    return Read(name, new["parent"], whole, rows_whole, by_index, rows_by_index, new["live"])
 
 
 def _big(read: Sequence[Read], seconds: float, params: TablesParams, window: str) -> Finding:

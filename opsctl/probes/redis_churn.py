@@ -100,7 +100,9 @@ def _moved(before: Sample, after: Sample) -> Moved | None:
     misses, expired, evicted = counters
     if misses is None or expired is None or evicted is None or min(calls) < 0:
         return None
-    return Moved(misses, expired, evicted, *calls, _keys(after), _keys(after) - _keys(before))
+    writes, removals, flushes = calls
+    more = _keys(after) - _keys(before)
+    return Moved(misses, expired, evicted, writes, removals, flushes, _keys(after), more)
 
 
 def _keys(sample: Sample) -> float:

@@ -63,7 +63,7 @@ def asks(probe: str) -> str:
 
 
 def probes() -> dict[str, Mapping[str, Any]]:
-    """Probe id -> what it ``asks`` and the ids of what it ``finds``; needs no probe's module where there is an index."""
+    """Probe id -> what it ``asks`` and what it ``finds`` (ids); where there is an index, no probe is loaded."""
     known = part("probes")
     if known:
         return dict(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,9 @@ from opsctl.silences.change import expire
 from opsctl.silences.create import create
 from opsctl.silences.members import Members
 from opsctl.silences.schedule_plan import Step
+
+_SEEN_WITHIN = 3.0
+_PAUSE = 0.2
 
 
 class Applied(NamedTuple):
@@ -48,6 +52,11 @@ def _created(members: Members, step: Step, timeout: float) -> Applied:
     assert step.wanted is not None
     try:
         made = create(members, step.wanted, timeout)
+        ends = time.monotonic() + _SEEN_WITHIN
+        while made.outcome == "found" and made.not_seen_on and time.monotonic() < ends:
+            # Another run made it a moment ago: the members tell each other, or it is a double that is taken back.
+            time.sleep(_PAUSE)
+            made = create(members, step.wanted, timeout)
     except CouldNotLook as error:
         return Applied(step, "failed", says=error.says)
     except Unavailable as error:

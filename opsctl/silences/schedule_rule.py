@@ -6,7 +6,7 @@ Checked here and not by the library, which takes ``INTERVAL=0`` for an endless l
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 _CODES = {day: day[:2].upper() for day in DAYS}
 _NTH = {"first": "1", "second": "2", "third": "3", "fourth": "4", "last": "-1"}
 _EVERY = re.compile(r"(?:(?P<count>[1-9][0-9]?) )?(?P<unit>day|week|month)s?")
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 _UNTIL = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
 _BYDAY = re.compile(r"(?P<nth>[+-]?[1-9][0-9]?)?(MO|TU|WE|TH|FR|SA|SU)")
@@ -50,6 +51,7 @@ def of_rrule(text: str, start: datetime, zone: tzinfo) -> Rule:
         raise UsageError("a number in BYDAY needs FREQ=MONTHLY or YEARLY")
     if "COUNT" in parts and "UNTIL" in parts:
         raise UsageError("COUNT and UNTIL both say when it ends", remedy="Give one of them.")
+    _can_be(parts)
     count, until = int(parts.pop("COUNT", "0")), _until(parts.pop("UNTIL", ""), zone)
     return Rule(";".join(f"{name}={value}" for name, value in parts.items()), start, count, until)
 
@@ -111,6 +113,14 @@ def _check(name: str, value: str) -> None:
                 raise UsageError(f"{name}={one} is not a number from {low} to {high}{' but 0' if low < 0 else ''}")
         if name in _SINGLE and len(values) > 1:
             raise UsageError(f"{name} takes one number")
+
+
+def _can_be(parts: Mapping[str, str]) -> None:
+    """Refuse a day that no month has: the library would look for it for seconds, every time."""
+    months = [int(one) for one in parts.get("BYMONTH", "").split(",") if one]
+    days = [abs(int(one)) for one in parts.get("BYMONTHDAY", "").split(",") if one]
+    if months and days and all(day > _LONGEST[month - 1] for month in months for day in days):
+        raise UsageError(f"BYMONTH={parts['BYMONTH']} has no BYMONTHDAY={parts['BYMONTHDAY']}")
 
 
 def _until(text: str, zone: tzinfo) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import islice
 from typing import NamedTuple
 
 from opsctl.silences.schedule_rule import Rule
@@ -15,6 +16,7 @@ from opsctl.silences.schedule_rule import Rule
 # Wall clocks differ from UTC by at most a day, also where a whole day is left out (Samoa, 2011-12-30).
 _MARGIN = timedelta(days=2)
 _MONTH_AND_MORE = timedelta(days=40)
+_TEN_YEARS = timedelta(days=3660)
 _LATEST = datetime(9990, 1, 1)
 
 
@@ -57,16 +59,8 @@ def between(times: Times, after: datetime, before: datetime) -> Iterator[Occurre
 
 def following(times: Times, now: datetime, count: int) -> list[Occurrence]:
     """The next windows, one that runs now included; fewer when ten years do not have so many."""
-    found: list[Occurrence] = []
-    for days in (40, 400, 3660):
-        ahead = between(times, now - times.length, now + timedelta(days=days))
-        found = []
-        for one in ahead:
-            if one.end > now:
-                found.append(one)
-            if len(found) == count:
-                return found
-    return found
+    found = (one for one in between(times, now - times.length, now + _TEN_YEARS) if one.end > now)
+    return list(islice(found, count))
 
 
 def to_utc(wall: datetime, zone: tzinfo) -> tuple[datetime, str]:
@@ -114,7 +108,7 @@ def _walls(rule: Rule, low: datetime, high: datetime) -> Iterator[datetime]:
     high = min(high, _LATEST, rule.until or high)
     if start > high:
         return
-    # Without an end the library would search for a day that never comes up to the year 9999.
+    # The library looks at its end only when it finds a time: a rule that never holds is searched up to the year 9999.
     for number, wall in enumerate(rrulestr(rule.text, dtstart=start).replace(until=high), 1):
         if rule.limit and number > rule.limit:
             return
