@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -36,6 +35,9 @@ States = Annotated[
 GroupBy = Annotated[
     str | None, typer.Option("--group-by", metavar="LABEL,...", help="One entry for all alerts that agree in these.")
 ]
+PrometheusUrl = Annotated[
+    str | None, typer.Option("--prometheus-url", metavar="URL", help="Where pending alerts and the past are read.")
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=0, help="Show so many; 0: all. Default: 50, all in JSON.")
 ]
@@ -61,7 +63,7 @@ def list_(
     limit: Limit = None,
     zone: given.ZoneName = None,
     url: given.Url = None,
-    prometheus_url: given.PrometheusUrl = None,
+    prometheus_url: PrometheusUrl = None,
     timeout: given.Timeout = "25s",
     output: Output = Format.text,
 ) -> Result:
@@ -139,6 +141,8 @@ def gather(where: Where, matchers: Sequence[Matcher], states: frozenset[str]) ->
 
     When no Alertmanager answers (an alert storm: 40 s, alert-tooling.md), what Prometheus holds is shown instead.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from opsctl.alerts import own, read
     from opsctl.alerts.model import FIRING
     from opsctl.cli.alerts_where import unavailable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsctl.cli import silence_options as given
+from opsctl.cli.alerts_list import PrometheusUrl
 from opsctl.cli.options import Format, Output, Service
 from opsctl.cli.result import Result
 from opsctl.errors import UsageError
@@ -37,7 +38,7 @@ def history(
     service: Service = None,
     limit: Limit = _SHOWN,
     zone: given.ZoneName = None,
-    prometheus_url: given.PrometheusUrl = None,
+    prometheus_url: PrometheusUrl = None,
     timeout: given.Timeout = "25s",
     output: Output = Format.text,
 ) -> Result:
@@ -71,7 +72,7 @@ def volume(
     day: OneDay = None,
     service: Service = None,
     zone: given.ZoneName = None,
-    prometheus_url: given.PrometheusUrl = None,
+    prometheus_url: PrometheusUrl = None,
     timeout: given.Timeout = "25s",
     output: Output = Format.text,
 ) -> Result:
@@ -124,7 +125,7 @@ def noise(
     limit: Limit = 20,
     zone: given.ZoneName = None,
     url: given.Url = None,
-    prometheus_url: given.PrometheusUrl = None,
+    prometheus_url: PrometheusUrl = None,
     timeout: given.Timeout = "25s",
     output: Output = Format.text,
 ) -> Result:
@@ -136,6 +137,7 @@ def noise(
     from opsctl.alerts import read
     from opsctl.cli import alerts_data
     from opsctl.cli.alerts_where import notes_of, opened, parsed
+    from opsctl.cli.silence_text import told
 
     seconds, matchers = _span(since), parsed(words)
     with opened(ctx, url=url, prometheus=prometheus_url, service=service, timeout=timeout, zone=zone) as where:
@@ -152,8 +154,8 @@ def noise(
             "step": past.step,
             "alerts": [
                 {
-                    "name": one.name,
-                    "labels": one.labels,
+                    "name": told(one.name),
+                    "labels": _shown(one.labels),
                     "times": one.times,
                     "seconds": one.total,
                     "longest": one.longest,
@@ -214,12 +216,19 @@ def _labels(labels: dict[str, str]) -> str:
     return " ".join(f"{told(k)}={told(v)}" for k, v in sorted(labels.items()) if k not in ("alertname", "severity"))
 
 
+def _shown(labels: dict[str, str]) -> dict[str, str]:
+    from opsctl.cli.silence_text import told
+
+    return {told(name): told(value) for name, value in labels.items()}
+
+
 def _firing(one: Firing) -> dict[str, Any]:
     from opsctl.cli.silence_data import time
+    from opsctl.cli.silence_text import told
 
     return {
-        "name": one.name,
-        "labels": one.labels,
+        "name": told(one.name),
+        "labels": _shown(one.labels),
         "from": time(datetime.fromtimestamp(one.start, UTC)),
         "to": time(datetime.fromtimestamp(one.end, UTC)) if one.over else None,
         "began_before": not one.begun,

@@ -34,6 +34,7 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.runbooks.schema import as_text, runbook_schema
     from opsctl.services.schema import profile_schema
     from opsctl.silences.policy import policy_schema
+    from opsctl.silences.schedule_file import schedules_schema
 
     commands = walk()
     books = root / "runbooks"
@@ -61,6 +62,7 @@ def files(root: Path) -> Mapping[Path, str]:
         books / "schema/report.json": as_text(report_schema()),
         books / "schema/opsctl.json": as_text(config_schema()),
         books / "schema/silence-policy.json": as_text(policy_schema()),
+        books / "schema/silence-schedules.json": as_text(schedules_schema()),
         **pages,
     }
 

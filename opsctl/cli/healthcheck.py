@@ -118,7 +118,7 @@ def healthcheck(
         Shape, typer.Option("-o", "--output", help="text, json, or plugin: the monitoring-plugins line.")
     ] = Shape.text,
 ) -> Result | None:
-    """Check services, what they depend on, and the monitoring that would tell. Changes nothing; made for cron."""
+    """Check services, what they depend on, and the monitoring. For cron. Changes nothing."""
     if ctx.invoked_subcommand is not None:
         return None
     from opsctl.durations import parse_duration

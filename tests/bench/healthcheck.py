@@ -83,6 +83,4 @@ def rows(opsctl: Path, env: dict[str, str], empty: Path) -> Iterator[Row]:
         good, late = states.count("ok"), states.count("critical")
         right = (good, late) == (NUMBER - HANGING, HANGING)
         note = f"{good} ok, {late} critical" + ("" if right else "; not as it should be")
-        yield Row(
-            f"  with {HANGING} that hang, --timeout {DEADLINE:g}s", whole if right else None, DEADLINE + 0.3, "s", note
-        )
+        yield Row(f"  with {HANGING} that hang, --timeout {DEADLINE:g}s", whole if right else None, DEADLINE, "s", note)

@@ -120,6 +120,7 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["silence", "--help"], {"typer"}),
         (["silence", "create", "--help"], {"typer"}),
         (["silence", "list", "--state", "no-such"], {"typer", "msgspec", "opsctl.clients"}),
+        (["silence", "schedule", "--help"], {"typer"}),
         (["lab", "--help"], {"typer"}),
         (["lab", "faults"], {"typer"}),
         (["lab", "status"], {"typer", "msgspec", "json"}),
