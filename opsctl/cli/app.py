@@ -28,13 +28,15 @@ COMMANDS: dict[str, Entry] = {
     "healthcheck": Entry(
         "opsctl.cli.healthcheck", "Check services, what they depend on, and the monitoring. For cron.", (0, 1, 2, 3)
     ),
-    "changes": Entry("opsctl.cli.changes", "What changed on a service's systems. Changes nothing."),
+    "changes": Entry(
+        "opsctl.cli.changes", "What changed: rollouts, restarts, configuration loads, rules, silences. Changes nothing."
+    ),
     "runbook": Entry("opsctl.cli.runbook", "List, show, check, test and start runbooks."),
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
     "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
-    "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, shown before and after."),
+    "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, and shown before and after."),
     "alerts": Entry("opsctl.cli.alerts", "List and explain alerts, and look at their past. Changes nothing."),
     "doctor": Entry("opsctl.cli.doctor", "Check what opsctl can reach and may see, with a remedy for each problem."),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),

@@ -74,6 +74,13 @@ RULES: dict[str, tuple[str, str, str]] = {
     "TimeoutErrorSpike": ("agro", "sum(increase(agro_timeouts_total[15s])) > 10", "warning"),
     "ServiceDown": ("threads", f'min by (job) (up{{job=~"{"|".join(WORKLOADS)}"}}) == 0', "critical"),
 }
+# It fires always: where it is missing, alerts would be, too.
+WATCHDOG: dict[str, Any] = {
+    "alert": "Watchdog",
+    "expr": "vector(1)",
+    "labels": {"severity": "none"},
+    "annotations": {"summary": "Alerts are evaluated and delivered"},
+}
 # Faults of Prometheus' configuration -> the service that it forgets: its job, or its rules; or one rule is bad.
 CONFIGURED = {"insa-unscraped": "insa", "insa-unwatched": "insa", "rule-failing": "insa"}
 # Each task once per worker: the two sides of the product do not match one to one, so that its evaluation fails.
@@ -143,7 +150,8 @@ def _rules_file(folder: Path, services: frozenset[str], on: frozenset[str]) -> N
         for name, (service, expr, severity) in (*RULES.items(), *([FAILING] if "rule-failing" in on else []))
         if service in watched
     ]
-    _replace(folder / "rules.yml", {"groups": [{"name": "lab", "rules": rules}]})
+    groups = [{"name": "lab", "rules": rules}, {"name": "watchdog", "rules": [WATCHDOG]}]
+    _replace(folder / "rules.yml", {"groups": groups})
 
 
 def _replace(path: Path, value: Any) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import completion, fan_out, front_door, logs, page, reports
+from tests.bench import alerts, completion, fan_out, front_door, healthcheck, logs, page, reports
 from tests.bench.table import Row, render
 from tests.packaging.install import build_wheel, clean_environment, install_wheel
 
@@ -19,6 +19,8 @@ PARTS: dict[str, Part] = {
     "page": page.rows,
     "reports": reports.rows,
     "logs": logs.rows,
+    "alerts": alerts.rows,
+    "healthcheck": healthcheck.rows,
 }
 
 
