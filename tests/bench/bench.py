@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import alerts, completion, fan_out, front_door, healthcheck, logs, page, reports
+from tests.bench import alerts, completion, fan_out, front_door, healthcheck, logs, page, reports, silence
 from tests.bench.table import Row, render
 from tests.packaging.install import build_wheel, clean_environment, install_wheel
 
@@ -21,6 +21,7 @@ PARTS: dict[str, Part] = {
     "logs": logs.rows,
     "alerts": alerts.rows,
     "healthcheck": healthcheck.rows,
+    "silence": silence.rows,
 }
 
 
