@@ -67,7 +67,7 @@ _opsctl_children() {
         'report') words='list show diff' ;;
         'silence') words='create preview list show extend expire ack renew export import schedule' ;;
         'silence/schedule') words='next plan apply' ;;
-        'alerts') words='list explain history volume noise digest' ;;
+        'alerts') words='list explain history log volume noise digest' ;;
         'lab') words='up down status break heal distract faults stop start' ;;
     esac
 }
@@ -130,6 +130,7 @@ _opsctl_flags() {
         'alerts/list') words='--state --group-by -s --service --limit --zone --alertmanager-url --prometheus-url --timeout -o --output -h --help' ;;
         'alerts/explain') words='--zone --alertmanager-url --timeout -o --output -h --help' ;;
         'alerts/history') words='--since -s --service --limit --zone --prometheus-url --timeout -o --output -h --help' ;;
+        'alerts/log') words='-s --service --since --follow -f --every --alertmanager-url --timeout -o --output -h --help' ;;
         'alerts/volume') words='--day -s --service --zone --prometheus-url --timeout -o --output -h --help' ;;
         'alerts/noise') words='--since -s --service --limit --zone --alertmanager-url --prometheus-url --timeout -o --output -h --help' ;;
         'alerts/digest') words='--category -s --service --zone --alertmanager-url --timeout -o --output -h --help' ;;
@@ -523,6 +524,14 @@ _opsctl_values() {
         'alerts/history --timeout') kind=none ;;
         'alerts/history -o') words='text json' ;;
         'alerts/history --output') words='text json' ;;
+        'alerts/log -s') kind=service ;;
+        'alerts/log --service') kind=service ;;
+        'alerts/log --since') kind=none ;;
+        'alerts/log --every') kind=none ;;
+        'alerts/log --alertmanager-url') kind=none ;;
+        'alerts/log --timeout') kind=none ;;
+        'alerts/log -o') words='text json' ;;
+        'alerts/log --output') words='text json' ;;
         'alerts/volume --day') kind=none ;;
         'alerts/volume -s') kind=service ;;
         'alerts/volume --service') kind=service ;;

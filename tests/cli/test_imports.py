@@ -117,6 +117,7 @@ READ = LISTED | {"msgspec", "yaml"}  # a file is read, and its types are checked
         (["alerts", "--help"], {"typer"}),
         (["alerts", "list", "--help"], {"typer"}),
         (["alerts", "list", "--state", "no-such"], {"typer", "msgspec"}),
+        (["alerts", "log"], {"typer", "msgspec", "opsctl.clients"}),
         (["silence", "--help"], {"typer"}),
         (["silence", "create", "--help"], {"typer"}),
         (["silence", "list", "--state", "no-such"], {"typer", "msgspec", "opsctl.clients"}),
