@@ -38,7 +38,9 @@ COMMANDS: dict[str, Entry] = {
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
     "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, and shown before and after."),
     "alerts": Entry("opsctl.cli.alerts", "List and explain alerts, and look at their past. Changes nothing."),
-    "doctor": Entry("opsctl.cli.doctor", "Check what opsctl can reach and may see. Each problem comes with its remedy."),
+    "doctor": Entry(
+        "opsctl.cli.doctor", "Check what opsctl can reach and may see. Each problem comes with its remedy."
+    ),
     "lab": Entry("opsctl.cli.lab", "A small simulated stack with faults to practise on."),
 }
 
