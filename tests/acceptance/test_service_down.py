@@ -61,6 +61,7 @@ def place(folder: Path, service: str, url: str) -> Path:
     own = {"app": url, "health": f"{url}/health"}
     if service == "vritti":
         own["readiness"] = f"{url}/health/readiness"
+        own |= {"kyrodb-text": "none", "kyrodb-image": "none"}  # here only the service itself is looked at
     context = {"services": {service: {"endpoints": own}}}
     (folder / "opsctl.yaml").write_text(json.dumps({"current-context": "test", "contexts": {"test": context}}))
     return folder
