@@ -20,6 +20,7 @@ from opsctl.lab.strain import compute
 CORES = 0.3
 MEMORY = 320 * 2**20
 SYSTEM = 90 * 2**20  # what the rest of the host always holds
+AGENTS = 60 * 2**20  # of the agents' process when the host begins: what it holds beyond that is other work
 QUICK, SLOW = 18 * 2**20, 1.2 * 2**20  # bytes a second that are leaked, to the first mark and from then on
 FIRST_MARK = 0.9  # of the host's memory
 MODEL_TO = 0.95  # of the host's memory
@@ -88,6 +89,7 @@ class Host:
         self._kept: list[bytearray] = []
         self._on: frozenset[str] = frozenset()
         self._lock = threading.Lock()
+        self._other = max(0.0, resident_bytes() - AGENTS)
         self._at, self._counted, self._gone = time.monotonic(), self._used(), 0.0
         self._cpu = registry.counter("node_cpu_seconds_total", "CPU time by mode.", "cpu", "mode")
         total = registry.gauge("node_memory_MemTotal_bytes", "Memory of the host.")
@@ -109,7 +111,7 @@ class Host:
     def memory(self) -> float:
         """Bytes in use on the host."""
         others = sum(child.memory for child in (*self._workers, *self._neighbours))
-        return SYSTEM + resident_bytes() + others
+        return SYSTEM + max(0.0, resident_bytes() - self._other) + others
 
     def change(self, on: frozenset[str]) -> None:
         """Begin and end what strains the host."""

@@ -132,6 +132,12 @@ def apply(kube, run: str) -> None:
                 raise
 
 
+def take_back(kube, name: str) -> None:
+    """Delete what was granted for the whole cluster."""
+    for kind in ("clusterrolebindings", "clusterroles"):
+        kube.call("DELETE", f"apis/rbac.authorization.k8s.io/v1/{kind}/{name}")
+
+
 def test_a_viewer_without_rights_is_found_and_its_remedy_works(tmp_path, kube):
     namespace = kube.namespace()
     user = session(tmp_path, namespace, KUBECONFIG=str(kube.viewer))
@@ -143,9 +149,11 @@ def test_a_viewer_without_rights_is_found_and_its_remedy_works(tmp_path, kube):
 
     run = pasted(user, "kubernetes.rights", "--only", "kubernetes")
     assert "secrets" not in run
-    apply(kube, run)
-
-    code, found = doctor(user, "--only", "kubernetes")
+    try:
+        apply(kube, run)
+        code, found = doctor(user, "--only", "kubernetes")
+    finally:
+        take_back(kube, "opsctl-read-viewer")  # the viewer of the other tests has no rights
     assert check(found, "kubernetes.rights")["state"] == "ok"
     assert code == 0
 
