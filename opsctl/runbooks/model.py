@@ -52,6 +52,40 @@ class CauseSpec(Spec, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()  # () = all
 
 
+class LimitSpec(Spec, frozen=True, kw_only=True):
+    """Tightens an action's own limit, never loosens it: so many targets, such a share of the live total."""
+
+    targets: int | None = None
+    share: str | float | None = None
+
+
+class VerifySpec(Spec, frozen=True, kw_only=True):
+    """The findings that must become ok, within ``deadline``; () = those of ``when`` that were broken."""
+
+    findings: tuple[str, ...] = ()
+    deadline: str = "60s"
+
+
+class Mitigation(Spec, frozen=True, kw_only=True):
+    """One action that answers causes of this runbook. Its command is ``name``, else the action's part after the dot.
+
+    ``causes``: cause names it answers; ``when``: finding ids, one of which must be broken; () = any broken finding of
+    those causes. ``with`` values may be ``{param: NAME}``. ``guards``: signals watched while it is applied.
+    """
+
+    action: str
+    name: str = ""
+    causes: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
+    with_: dict[str, Any] = msgspec.field(name="with", default_factory=dict)
+    limit: LimitSpec = LimitSpec()
+    guards: tuple[str, ...] = ()
+    verify: VerifySpec = VerifySpec()
+    needs: str | tuple[str, ...] = ()
+    services: tuple[str, ...] = ()  # () = all
+    says: str = ""  # why one would, in one sentence
+
+
 class Runbook(Spec, frozen=True, kw_only=True):
     """One runbook. ``decides``: finding ids that decide the verdict besides the objectives and symptoms."""
 
@@ -64,7 +98,7 @@ class Runbook(Spec, frozen=True, kw_only=True):
     decides: tuple[str, ...] = ()
     diagnosis: tuple[ProbeUse, ...]
     causes: tuple[CauseSpec, ...]
-    mitigation: tuple[dict[str, Any], ...] = ()
+    mitigation: tuple[Mitigation, ...] = ()
     escalate: str = ""
     see_also: tuple[str, ...] = ()
     version: str = "1"

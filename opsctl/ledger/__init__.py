@@ -1,0 +1,1 @@
+"""The durable record of plans, steps, outcomes and undos, and the lock between two operators."""
