@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,41 @@ class AlertLog:
         except OSError as error:
             raise self._failure("bad-answer", f"cannot be read: {error.strerror or error}") from None
         self.cut += self._lines.taken_cut()
+
+    def end(self, number: int, *, whole: bool) -> list[bytes]:
+        """The last ``number`` lines of the file, and of the one it was rotated into where it has fewer.
+
+        ``whole``: also a last line that has no end. At most MAX_BYTES are read. ``fresh`` goes on behind them.
+        Raises CouldNotLook.
+        """
+        try:
+            size = os.fstat(self._fd).st_size
+            back = CHUNK
+            while True:
+                start = max(0, size - min(back, MAX_BYTES))
+                lines = _Lines(partial=start > 0)
+                self._at, self._mark, self._lines = start, b"", lines
+                found = list(self._rest(size))
+                if len(found) >= number or start == 0 or back >= MAX_BYTES:
+                    break
+                back *= 4
+            if whole:
+                found += lines.end()
+            if len(found) < number and start == 0:
+                found = self._rotated(number - len(found)) + found
+        except OSError as error:
+            raise self._failure("bad-answer", f"cannot be read: {error.strerror or error}") from None
+        self.cut += self._lines.taken_cut()
+        return found[-number:] if number else []
+
+    def _rotated(self, number: int) -> list[bytes]:
+        """The last lines of the newest older file."""
+        facts = os.fstat(self._fd)
+        older = next(iter(older_files(self._where, (facts.st_dev, facts.st_ino))), None)
+        if older is None or older.foreign:
+            return []
+        shown = str(Path(self.path).with_name(older.path.name))
+        return list(deque(self._stretch(older.path, shown, older.packed, 0.0, MAX_BYTES // 4), maxlen=number))
 
     def fresh(self) -> Iterator[bytes]:
         """Lines that have come to their end since the last look. What cannot be read now is told in ``notes``."""

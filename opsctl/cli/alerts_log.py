@@ -70,14 +70,14 @@ def log(
     write = Lines(as_json=output == Format.json)
     if file is not None:
         notes: tuple[str, ...] = ()
-        with _while_read():
+        with while_read():
             notes = _from_log(file, f"profile {service}, logs.{LOG}", matchers, back, since, follow, write)
         return Result(None, "", notes=notes)
     if not follow:
         says = f"the profile of {service} names no file as its log {LOG}" if service else "without -s there is no log"
         raise _no_log(says)
     with opened(ctx, url=url, service=service, timeout=timeout, zone="UTC") as where:
-        with _while_read(), _until_interrupted():
+        with while_read(), until_interrupted():
             _follow_members(where, matchers, pause, write)
         return Result(None, "")
 
@@ -102,7 +102,7 @@ def _no_log(says: str) -> UsageError:
 
 
 @contextlib.contextmanager
-def _while_read() -> Iterator[None]:
+def while_read() -> Iterator[None]:
     """A reader that went away (`| head`) ends it quietly; Typer would end with 1."""
     try:
         yield
@@ -111,7 +111,7 @@ def _while_read() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _until_interrupted() -> Iterator[None]:
+def until_interrupted() -> Iterator[None]:
     """Ctrl-C and SIGTERM end the following; that is what was asked for."""
 
     def interrupt(number: int, stack: object) -> None:
@@ -143,7 +143,7 @@ def _from_log(
         if not follow:
             lines.past(begin, last=True)
         else:
-            with _until_interrupted():
+            with until_interrupted():
                 lines.past(begin, last=False)
                 while True:
                     lines.fresh()

@@ -21,23 +21,58 @@ class Entry(NamedTuple):
     module: str
     help: str
     exits: tuple[int, ...] = ()  # the only exit codes it may leave, () = any; another one becomes 3 (run.py)
+    record: str = ""  # for what acts: the command that tells what was done, should opsctl itself fail
 
 
+LEDGER = "opsctl ledger list"
 COMMANDS: dict[str, Entry] = {
     "diagnose": Entry("opsctl.cli.diagnose", "Look for the cause of an incident. Changes nothing."),
+    "remediate": Entry(
+        "opsctl.cli.remediate",
+        "Plan and apply a guarded fix: shown target by target, recorded, verified, undone where it can be.",
+        record=LEDGER,
+    ),
+    "restart": Entry("opsctl.cli.restart", "Restart a service, or one of its units, by its adapter.", record=LEDGER),
     "healthcheck": Entry(
         "opsctl.cli.healthcheck", "Check services, what they depend on, and the monitoring. For cron.", (0, 1, 2, 3)
     ),
     "changes": Entry(
         "opsctl.cli.changes", "What changed: rollouts, restarts, configuration loads, rules, silences. Changes nothing."
     ),
-    "runbook": Entry("opsctl.cli.runbook", "List, show, check, test and start runbooks."),
+    "runbook": Entry("opsctl.cli.runbook", "List, show, check, test, run and start runbooks.", record=LEDGER),
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
     "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
+    "action": Entry("opsctl.cli.action", "List and show actions: what each sends, needs, may touch and undoes."),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
-    "silence": Entry("opsctl.cli.silence", "Mute alerts for a while: guarded, once, and shown before and after."),
+    "silence": Entry(
+        "opsctl.cli.silence",
+        "Mute alerts for a while: guarded, once, and shown before and after.",
+        record="opsctl silence list",
+    ),
     "alerts": Entry("opsctl.cli.alerts", "List and explain alerts, and look at their past. Changes nothing."),
+    "ledger": Entry(
+        "opsctl.cli.ledger",
+        "The record of every plan, step, outcome and undo; the locks; and whether the record is whole.",
+        record=LEDGER,
+    ),
+    "cache": Entry(
+        "opsctl.cli.cache", "A service's Redis cache: how well it works, and removing a prefix of it.", record=LEDGER
+    ),
+    "logs": Entry("opsctl.cli.logs", "Errors by kind, lines that match, and the end of a service's log."),
+    "k8s": Entry(
+        "opsctl.cli.k8s", "Look at a service on Kubernetes: workloads, events, use of CPU and memory. Changes nothing."
+    ),
+    "customer": Entry(
+        "opsctl.cli.customer",
+        "A service's customers and their keys: look, upgrade, suspend, rotate, contain.",
+        record=LEDGER,
+    ),
+    "budget": Entry(
+        "opsctl.cli.budget",
+        "What language models cost a service: the budget, the breaker, the factors; a larger limit.",
+        record=LEDGER,
+    ),
     "doctor": Entry(
         "opsctl.cli.doctor", "Check what opsctl can reach and may see. Each problem comes with its remedy."
     ),
@@ -109,7 +144,8 @@ def _version(value: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 78 configuration. Only `silence` writes."
+    epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown; 64 usage, 77 refused, 78 configuration. Looking never "
+    "changes anything; what acts shows its plan first."
 )
 def root(
     ctx: typer.Context,
@@ -122,7 +158,7 @@ def root(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Runbooks you can run: look, name the cause with its evidence, and say what to do next."""
+    """Runbooks you can run: look, name the cause with its evidence, plan a guarded fix, apply and verify it."""
     ctx.obj = Root(config=config, context=context, runbooks=runbooks)
 
 

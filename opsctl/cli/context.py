@@ -122,7 +122,7 @@ def _rows(config: Config, choice: Choice) -> list[dict[str, Any]]:
                 "name": name,
                 "current": name == choice.name,
                 "source": config.source.place(("contexts", name)) if config.source is not None else "",
-                "endpoints": [e for e in spec.__struct_fields__ if e != "services" and getattr(spec, e) is not None],
+                "endpoints": [e for e in spec.__struct_fields__ if e not in ("services", "state") and getattr(spec, e)],
                 "services": sorted(spec.services),
             }
         )

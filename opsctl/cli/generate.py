@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 def files(root: Path) -> Mapping[Path, str]:
     """Path -> content of every generated file of the repository at ``root``."""
+    from opsctl.actions.registry import all_actions
+    from opsctl.cli.action import uses_of
     from opsctl.cli.app import tree
     from opsctl.cli.manifest import walk
     from opsctl.completion import bash, fish, zsh
     from opsctl.config.schema import config_schema
     from opsctl.probes.registry import all_probes
+    from opsctl.remediation.action_page import as_markdown as action_page
     from opsctl.report.as_json import schema as report_schema
     from opsctl.report.page import as_markdown as runbook_page
     from opsctl.report.probe_page import as_markdown as probe_page
@@ -49,6 +52,9 @@ def files(root: Path) -> Mapping[Path, str]:
             uses[use.probe].setdefault(name, []).append(use)
     for id, probe in probes.items():
         pages[books / "pages/probes" / f"{id}.md"] = probe_page(probe, uses[id])
+    applied = uses_of([books])
+    for id, action in all_actions().items():
+        pages[books / "pages/actions" / f"{id}.md"] = action_page(action, applied.get(id, {}))
     context = command.make_context("opsctl", [], resilient_parsing=True, max_content_width=80, terminal_width=80)
     return {
         root / "opsctl/cli/help.txt": command.get_help(context).rstrip() + "\n",

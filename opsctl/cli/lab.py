@@ -94,14 +94,35 @@ def down(dir: Dir = None, output: Output = Format.text) -> Result:
 
 
 @app.command()
-def status(dir: Dir = None, output: Output = Format.text) -> Result:
+def status(
+    part: Annotated[
+        str | None, typer.Argument(metavar="[PART]", help="Only this part; exit 0: it runs, 3: it does not.")
+    ] = None,
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
     """Show the parts (real, double, simulated, absent) and what is switched on."""
     from opsctl.lab.control import ask, running
 
+    if part is not None:
+        return _one(dir, part, output)
     lab = running(_folder(dir))
     found = ask(lab, "GET", "/status")
     data = {"ready": found["ready"], "on": found["lab"]["on"], "parts": found["lab"]["parts"]}
     return Result(data, _table(data["parts"], data["on"]), output)
+
+
+def _one(dir: str | None, name: str, output: Format) -> Result:
+    """One part, as a process supervisor tells it."""
+    from opsctl.lab.control import part
+    from opsctl.lab.identity import start_time
+
+    found = part(_folder(dir), name)[1]
+    process = found.process
+    runs = found.state == "up" and process is not None and start_time(process.pid) == process.started
+    pid = process.pid if runs and process is not None else 0
+    text = f"{name} runs, pid={pid}" if runs else f"{name} is {found.state if found.state != 'up' else 'ended'}"
+    return Result({"part": name, "runs": runs, "pid": pid}, text, output, exit=0 if runs else 3)
 
 
 @app.command("break")
@@ -226,13 +247,11 @@ def _listed(found: list[Fault], lacking: dict[str, list[str]], distractors: dict
 
 @app.command()
 def stop(
-    server: Annotated[
-        str, typer.Argument(metavar="SERVER", help="prometheus, alertmanager, postgres, redis or kubernetes.")
-    ],
+    server: Annotated[str, typer.Argument(metavar="PART", help="A part of the lab: see `opsctl lab status`.")],
     dir: Dir = None,
     output: Output = Format.text,
 ) -> Result:
-    """Stop one real server of the lab, to see how a diagnosis goes without it."""
+    """Stop one part of the lab, to see how a diagnosis goes without it."""
     from opsctl.lab.control import server as command
 
     command(_folder(dir), "stop", server)
@@ -241,15 +260,28 @@ def stop(
 
 @app.command()
 def start(
-    server: Annotated[str, typer.Argument(metavar="SERVER", help="The server that was stopped.")],
+    server: Annotated[str, typer.Argument(metavar="PART", help="The part that was stopped.")],
     dir: Dir = None,
     output: Output = Format.text,
 ) -> Result:
-    """Start a stopped server of the lab again."""
+    """Start a stopped part of the lab again."""
     from opsctl.lab.control import server as command
 
     command(_folder(dir), "start", server)
     return Result({"started": server}, f"{server} runs again.", output)
+
+
+@app.command()
+def restart(
+    server: Annotated[str, typer.Argument(metavar="PART", help="A part of the lab: see `opsctl lab status`.")],
+    dir: Dir = None,
+    output: Output = Format.text,
+) -> Result:
+    """Restart one part of the lab, as its supervisor would; faults that lay in its process alone are over."""
+    from opsctl.lab.control import server as command
+
+    command(_folder(dir), "restart", server)
+    return Result({"restarted": server}, f"{server} was restarted.", output)
 
 
 def _parts(lab: Lab) -> list[Any]:

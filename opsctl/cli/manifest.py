@@ -43,6 +43,9 @@ def _walk(command: Any, path: tuple[str, ...], found: Tree) -> None:
     if path == ("diagnose",):
         _walk_diagnose(command, found)
         return
+    if path == ("remediate",):
+        _walk_remediate(command, found)
+        return
     children: dict[str, Any] = dict(getattr(command, "commands", {}))
     found[path] = Node(
         path,
@@ -75,11 +78,37 @@ def _walk_diagnose(command: Any, found: Tree) -> None:
     found[("diagnose", "*")] = Node(("diagnose", "*"), "Any other runbook", common or ())
 
 
+def _walk_remediate(command: Any, found: Tree) -> None:
+    """The built-in runbooks with their actions; those of other runbooks are not known here."""
+    from opsctl.cli.options import Root
+    from opsctl.cli.remediate import action_command, actions_of, runbook_group
+    from opsctl.config.places import built_in
+    from opsctl.runbooks.find import find
+    from opsctl.runbooks.load import load
+
+    folder = built_in()
+    root = Root(runbooks=str(folder))
+    names = tuple(find([folder]))
+    found[("remediate",)] = Node(("remediate",), _help(command), _flags(command), names, child_kind="runbook")
+    for name in names:
+        group, loaded = runbook_group(name, root), load(name, [folder])
+        actions = actions_of(loaded)
+        found[("remediate", name)] = Node(("remediate", name), _help(group), _flags(group), tuple(actions))
+        for action, mitigation in actions.items():
+            built = action_command(loaded, mitigation, root)
+            found[("remediate", name, action)] = Node(("remediate", name, action), _help(built), _flags(built))
+    found[("remediate", "*")] = Node(("remediate", "*"), "Any other runbook", found[("remediate", names[0])].flags)
+
+
 def _values(path: tuple[str, ...]) -> tuple[str, ...]:
     if path == ("probe", "show"):
         from opsctl.probes.registry import all_probes
 
         return tuple(all_probes())
+    if path == ("action", "show"):
+        from opsctl.actions.registry import all_actions
+
+        return tuple(all_actions())
     if path in (("lab", "break"), ("lab", "heal")):
         from opsctl.lab.faults import FAULTS
 

@@ -45,7 +45,7 @@ def _run(root: Any, argv: list[str]) -> int:
     except typer.TyperException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        output.error("interrupted; nothing was changed")
+        output.error(f"interrupted; {_changed(argv)}")
         return INTERRUPTED
     except BrokenPipeError:
         output.broken_pipe()
@@ -88,8 +88,16 @@ def _bug(error: Exception, argv: list[str]) -> int:
         where = _write(folder, text)
     except (OSError, OpsctlError):
         where = _write(Path(tempfile.gettempdir()), text)
-    output.error(f"this is a bug in opsctl ({type(error).__name__}); nothing was changed. Details: {where}")
+    output.error(f"this is a bug in opsctl ({type(error).__name__}); {_changed(argv)}. Details: {where}")
     return 70
+
+
+def _changed(argv: list[str]) -> str:
+    """What can be said of changes where a command ended in the middle."""
+    from opsctl.cli.app import COMMANDS
+
+    entry = next((COMMANDS[word] for word in argv if word in COMMANDS), None)
+    return f"what was done until then: {entry.record}" if entry is not None and entry.record else "nothing was changed"
 
 
 def _write(folder: Path, text: str) -> Path:

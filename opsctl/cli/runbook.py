@@ -1,22 +1,27 @@
-"""``opsctl runbook list|show|lint|test|new``."""
+"""``opsctl runbook list|show|lint|test|run|new``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opsctl.cli import acting_options as given
 from opsctl.cli.app import NearestGroup
-from opsctl.cli.options import Format, Output, root_of
+from opsctl.cli.options import Format, Output, Service, root_of
 from opsctl.cli.result import Result
+
+if TYPE_CHECKING:
+    from opsctl.runbooks.lint import Problem
 
 app = typer.Typer(cls=NearestGroup, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
 @app.callback()
 def runbook() -> None:
-    """List, show, check, test and start runbooks."""
+    """List, show, check, test, run and start runbooks."""
 
 
 @app.command("list")
@@ -68,13 +73,45 @@ def lint(
     from opsctl.runbooks.lint import lint_all
 
     dirs = root_of(ctx).dirs()
-    problems = lint_all(dirs, names or ())
+    problems = [*lint_all(dirs, names or ()), *_mitigations(dirs, names or ())]
     errors = sum(1 for p in problems if p.level == "error")
     checked = len(names or find(dirs))
     lines = [f"{p.level:<7} {p.place}: {p.says}" for p in problems]
     lines.append(f"{checked} runbooks checked, {errors} errors, {len(problems) - errors} warnings")
     data = {"checked": checked, "errors": errors, "problems": problems}
     return Result(data, "\n".join(lines), output, exit=78 if errors else 0)
+
+
+def _mitigations(dirs: list[Path], names: Sequence[str]) -> list[Problem]:
+    """What is wrong with the mitigations, of the runbooks that can be read at all."""
+    from opsctl.errors import ConfigError
+    from opsctl.remediation.lint import lint_mitigation
+    from opsctl.runbooks.find import find
+    from opsctl.runbooks.lint import Problem
+    from opsctl.runbooks.load import load_file
+    from opsctl.services.find import list_profiles
+    from opsctl.services.load import load_profile
+
+    books = []
+    for name, path in find(dirs).items():
+        if not names or name in names:
+            try:
+                books.append(load_file(path))
+            except ConfigError:
+                continue  # lint has told it
+    if not any(book.runbook.mitigation for book in books):
+        return []
+    profiles = []
+    for service in list_profiles(dirs):
+        try:
+            profiles.append(load_profile(service, dirs))
+        except ConfigError:
+            continue  # `opsctl service lint` tells it
+    return [
+        Problem(level="error", place=str(book.path), says=says)
+        for book in books
+        for says in lint_mitigation(book.runbook, profiles)
+    ]
 
 
 @app.command("test")
@@ -115,6 +152,25 @@ def check_cases(
 
         raise UsageError("--first, --never, --verdict and --title go with --add", remedy="Name the report: --add last.")
     return run_cases(names or (), cases, dirs, output.value)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="RUNBOOK", help="Its name, as in `opsctl runbook list`.")],
+    service: Service = None,
+    reason: given.Reason = "",
+    ticket: given.Ticket = "",
+) -> Result:
+    """Go through a runbook on a terminal: diagnose, choose an action, agree to its plan, apply, verify, note.
+
+    Each step shows the command that does the same by hand. Leave at any question; nothing is left half done.
+    """
+    from opsctl.cli.guided import run_guided
+    from opsctl.runbooks.load import load
+
+    root = root_of(ctx)
+    return run_guided(root, load(name, root.dirs()), service, given.Consent(reason=reason, ticket=ticket))
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from opsctl.clients.http import HttpReader
+from opsctl.clients.http import HttpReader, Params
 from opsctl.clients.http_answer import HttpAnswer
 from opsctl.errors import CouldNotLook
 
@@ -31,6 +31,8 @@ class HttpWriter(HttpReader):
         *,
         timeout: float = 10.0,
         headers: Mapping[str, str] | None = None,
+        params: Params | None = None,
+        max_bytes: int = 2**20,
     ) -> HttpAnswer:
         """POST, PUT, PATCH or DELETE ``path`` with ``body`` as JSON; any status is returned, nothing is repeated.
 
@@ -40,4 +42,4 @@ class HttpWriter(HttpReader):
             raise ValueError(f"{method} is not a write")
         encoded = b"" if body is None else msgspec.json.encode(body)
         sent = {**({"Content-Type": "application/json"} if encoded else {}), **(headers or {})}
-        return self._call(method, path, None, timeout, None, 2**20, sent, encoded)
+        return self._call(method, path, params, timeout, None, max_bytes, sent, encoded)

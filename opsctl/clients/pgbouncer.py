@@ -155,24 +155,27 @@ class PgbouncerReader:
             raise self._failure("skipped", f"SHOW {name} was left out: {many} at {self._address}, limit {_MOST_LISTED}")
 
     def _ask(self, connection: Console, name: str, seconds: float) -> list[dict[str, Any]]:
+        return self._send(connection, f"SHOW {name}", seconds)
+
+    def _send(self, connection: Console, command: str, seconds: float) -> list[dict[str, Any]]:
         import psycopg
 
         def ask() -> list[dict[str, Any]]:
-            cursor = connection.execute(f"SHOW {name}".encode())
+            cursor = connection.execute(command.encode())
             return cursor.fetchall() if cursor.description else []
 
         try:
             return within(seconds, ask, abandon=lambda: _cut(connection))
         except Expired:
             self._drop()
-            raise self._failure("timeout", f"{self._address} did not answer SHOW {name} in {seconds:.1f} s") from None
+            raise self._failure("timeout", f"{self._address} did not answer {command} in {seconds:.1f} s") from None
         except psycopg.Error as error:
             if connection.closed or connection.broken:
                 self._drop()
             if "invalid command" in str(error) or "unsupported" in str(error):
-                raise self._failure("unsupported", f"{self._address} does not know SHOW {name}") from None
+                raise self._failure("unsupported", f"{self._address} does not know {command}") from None
             raise query_failure(
-                f"SHOW {name}", error.sqlstate, str(error), address=self._address, setting=self.setting
+                command, error.sqlstate, str(error), address=self._address, setting=self.setting
             ) from None
 
     def _drop(self) -> None:

@@ -64,6 +64,8 @@ class PostgresReader:
     Takes any number of threads; they share the one session and wait for each other.
     """
 
+    _read_only = "on"  # what the session must turn out to be
+
     def __init__(self, endpoint: Endpoint) -> None:
         self.setting = endpoint.setting
         self.last_seconds = 0.0  # how long the last question took, without connecting
@@ -163,13 +165,17 @@ class PostgresReader:
         assert self._connection is not None
         return self._connection
 
+    def _parameters(self, seconds: float) -> dict[str, Any]:
+        """libpq's parameters of this session."""
+        return dict(postgres_dsn.parameters(self._endpoint, seconds))
+
     def _connect(self, seconds: float) -> None:
         try:
             import psycopg
             from psycopg.rows import dict_row
         except ImportError as error:
             raise self._failure("missing-library", f"psycopg cannot be loaded ({error})") from None
-        values: dict[str, Any] = dict(postgres_dsn.parameters(self._endpoint, seconds))
+        values = self._parameters(seconds)
         self._address = postgres_dsn.address(values)
 
         def connect() -> Session:
@@ -202,7 +208,7 @@ class PostgresReader:
             raise self._failure(
                 "unsupported", f"a pooler such as PgBouncer answers at {self._address}, not Postgres itself; {_POOLER}"
             )
-        if row["read_only"] != "on" or row["statement_timeout"] != "5s":
+        if row["read_only"] != self._read_only or row["statement_timeout"] != "5s":
             raise self._failure(
                 "unsupported",
                 f"{self._address} did not take the session's limits (default_transaction_read_only {row['read_only']}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from opsctl.config.endpoint import Endpoint
@@ -19,7 +20,7 @@ SESSION = {
 APPLICATION = "opsctl:diagnose"
 
 
-def parameters(endpoint: Endpoint, connect_seconds: float) -> dict[str, str]:
+def parameters(endpoint: Endpoint, connect_seconds: float, session: Mapping[str, str] = SESSION) -> dict[str, str]:
     """libpq's parameters for that endpoint, with the session's limits. Raises CouldNotLook for an unreadable string.
 
     Understands what ORMs write: ``postgresql+asyncpg://``, ``jdbc:postgresql://``, Prisma's ``?schema=…&pgbouncer=…``.
@@ -44,7 +45,7 @@ def parameters(endpoint: Endpoint, connect_seconds: float) -> dict[str, str]:
         return values.get(key) or (default.decode(errors="replace") if default else "")
 
     values["options"] = " ".join(
-        [effective("options"), *(f"-c {key}={value}" for key, value in SESSION.items())]
+        [effective("options"), *(f"-c {key}={value}" for key, value in session.items())]
     ).strip()
     values["sslmode"] = effective("sslmode")
     values["application_name"] = APPLICATION
@@ -104,3 +105,13 @@ def implementation() -> str:
     from psycopg import pq
 
     return pq.__impl__
+
+
+def default(keyword: str) -> str:
+    """What libpq takes for a parameter that is not given (environment, service file, the user's name)."""
+    from psycopg import pq
+
+    for option in pq.Conninfo.get_defaults():
+        if option.keyword.decode() == keyword:
+            return option.val.decode(errors="replace") if option.val else ""
+    return ""

@@ -5,27 +5,30 @@ The list is in ``redis_allowed``. The acting client is another type in another m
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from opsctl.clients import redis_answers, redis_url
 from opsctl.clients.deadline import Expired, within
-from opsctl.clients.redis_allowed import LONGEST_KEY, MOST_AT_ONCE, Word, may_be_sent
+from opsctl.clients.redis_allowed import MOST_AT_ONCE, Word, may_be_sent
 from opsctl.clients.redis_answers import Keys, Sample, SlowCommand, Spike, TooLarge, refuse_giant
 from opsctl.clients.redis_errors import ClientsFull, failure, is_closed
+from opsctl.clients.redis_keys import KeyQuestions, text_of
+from opsctl.clients.redis_pages import Garbled, Page, command, literal, read_page
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import Bug, CouldNotLook
 
 __all__ = ["ClientsFull", "Keys", "RedisReader", "Sample", "SlowCommand", "Spike"]
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 3.0
 _REMEMBER_SECONDS = 10.0  # a failed connect is not tried again by each probe
 
 
-class RedisReader:
+class RedisReader(KeyQuestions):
     """One endpoint, one connection, no retries. All failures are CouldNotLook (ClientsFull at maxclients)."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -84,7 +87,7 @@ class RedisReader:
         entries = self._ask(("SLOWLOG", "GET"), str(count), timeout=timeout)
         try:
             return [
-                SlowCommand(float(at), float(micro) / 1e6, tuple(_text(argument) for argument in arguments))
+                SlowCommand(float(at), float(micro) / 1e6, tuple(text_of(argument) for argument in arguments))
                 for _, at, micro, arguments, *_ in entries
             ]
         except (TypeError, ValueError):
@@ -95,7 +98,7 @@ class RedisReader:
         events = self._ask(("LATENCY", "LATEST"), timeout=timeout)
         try:
             return [
-                Spike(_text(name), float(at), float(ms) / 1e3, float(most) / 1e3) for name, at, ms, most, *_ in events
+                Spike(text_of(name), float(at), float(ms) / 1e3, float(most) / 1e3) for name, at, ms, most, *_ in events
             ]
         except (TypeError, ValueError):
             raise self._failure("bad-answer", f"{self.address} answers LATENCY LATEST in an unknown shape") from None
@@ -108,7 +111,7 @@ class RedisReader:
         numbers = {}
         for name, value in zip(answer[::2], answer[1::2], strict=False):
             try:
-                numbers[_text(name)] = float(value)
+                numbers[text_of(name)] = float(value)
             except (TypeError, ValueError):
                 continue  # nested per-database parts
         return numbers
@@ -116,7 +119,7 @@ class RedisReader:
     def config(self, name: str, timeout: float = 5.0) -> str:
         """One setting of ``SETTINGS``; "" when the server does not know it."""
         answer = self._ask(("CONFIG", "GET"), name, timeout=timeout)
-        return _text(answer[1]) if isinstance(answer, list) and len(answer) >= 2 else ""
+        return text_of(answer[1]) if isinstance(answer, list) and len(answer) >= 2 else ""
 
     def clients(self, timeout: float = 5.0) -> list[dict[str, str]]:
         """CLIENT LIST by Redis' own field names; the server walks all its clients for it (RD-6)."""
@@ -125,44 +128,30 @@ class RedisReader:
             raise self._failure("bad-answer", f"{self.address} answers CLIENT LIST in an unknown shape")
         return redis_answers.clients(answer.decode("utf-8", "replace"))
 
-    def keys(self, most: int, seconds: float, timeout: float = 5.0) -> Keys:
-        """At most about ``most`` keys of the URL's database, within ``seconds``: SCAN in small steps (RD-7).
+    def page(self, cursor: bytes, prefix: bytes, timeout: float = 5.0) -> Page:
+        """One step of a walk over the keys of the URL's database that begin with ``prefix``: SCAN COUNT 1000 (RD-7).
 
-        Redis walks its hash table, so the first keys are a fair sample of all. Doubles are left out.
+        Begin with b"0"; the walk is over when the page's cursor is b"0" again. A key may come more than once; one that
+        is there all the time comes. Raises CouldNotLook.
         """
-        started = time.monotonic()
-        self._into_database(timeout)
-        found: dict[bytes, None] = {}
-        cursor, steps = "0", 0
-        while True:
-            answer = self._ask(("SCAN",), cursor, "COUNT", str(min(MOST_AT_ONCE, 500)), timeout=timeout)
-            try:
-                cursor = _text(answer[0])
-                found.update(dict.fromkeys(bytes(name) for name in answer[1]))
-            except (TypeError, ValueError, IndexError):
-                raise self._failure("bad-answer", f"{self.address} answers SCAN in an unknown shape") from None
-            steps += 1
-            spent = time.monotonic() - started
-            if cursor == "0" or len(found) >= most or spent >= seconds:
-                return Keys(tuple(found), cursor == "0", steps, spent)
+        words = (cursor.decode(), "MATCH", literal(prefix), "COUNT", str(MOST_AT_ONCE))
+        if not self._may(("SCAN",), words):
+            raise Bug("this SCAN is not on the list of reading Redis commands")
+        with self._lock:
+            if cursor == b"0":
+                self._into_database(timeout)
+            connection = self._connected(timeout)
+            until = time.monotonic() + timeout
+            sent = command(b"SCAN", *(word.encode() if isinstance(word, str) else word for word in words))
 
-    def lifetimes(self, names: Sequence[bytes], seconds: float, timeout: float = 5.0) -> list[tuple[bytes, float]]:
-        """Seconds until each of these keys expires, as many as fit into ``seconds``: PTTL one by one.
+            def exchange() -> Page | bytes:
+                connection.send_packed_command([sent])
+                return read_page(connection._sock, until)
 
-        Infinity without an expiry; a key that is gone meanwhile is left out.
-        """
-        until = time.monotonic() + seconds
-        self._into_database(timeout)
-        found: list[tuple[bytes, float]] = []
-        for name in names:
-            if len(name) > LONGEST_KEY:
-                continue
-            left = self._ask(("PTTL",), name, timeout=timeout)
-            if isinstance(left, int) and left != -2:
-                found.append((name, math.inf if left < 0 else left / 1e3))
-            if time.monotonic() > until:
-                break
-        return found
+            answer = self._typed("SCAN", exchange, connection, timeout)
+            if isinstance(answer, bytes):
+                raise self._told(answer, "SCAN")
+            return answer
 
     def clock(self, timeout: float = 5.0) -> float:
         """The server's time, unix seconds."""
@@ -174,11 +163,11 @@ class RedisReader:
 
     def whoami(self, timeout: float = 5.0) -> str:
         """The ACL user that the server takes us for."""
-        return _text(self._ask(("ACL", "WHOAMI"), timeout=timeout))
+        return text_of(self._ask(("ACL", "WHOAMI"), timeout=timeout))
 
     def may(self, user: str, command: tuple[str, ...], timeout: float = 5.0) -> bool:
         """Whether that user may run a command, by ACL DRYRUN (Redis 7): it is judged and not run."""
-        return _text(self._ask(("ACL", "DRYRUN"), user, *command, timeout=timeout)) == "OK"
+        return text_of(self._ask(("ACL", "DRYRUN"), user, *command, timeout=timeout)) == "OK"
 
     def close(self) -> None:
         """Close the connection. Never raises."""
@@ -187,14 +176,18 @@ class RedisReader:
 
     # --- inside ---
 
+    def _may(self, command: tuple[str, ...], arguments: tuple[Word, ...]) -> bool:
+        """Whether this may be sent; the acting client's list is longer."""
+        return may_be_sent(command, arguments)
+
     def _into_database(self, timeout: float) -> None:
         """Only keys live in a database of their own; the rest speaks for the whole server, asked from database 0."""
         if self.database:
             self._ask(("SELECT",), str(self.database), timeout=timeout)
 
     def _ask(self, command: tuple[str, ...], *arguments: Word, timeout: float) -> Any:
-        if not may_be_sent(command, arguments):
-            words = " ".join((*command, *(_text(word) for word in arguments)))
+        if not self._may(command, arguments):
+            words = " ".join((*command, *(text_of(word) for word in arguments)))
             raise Bug(f"{words[:60]} is not on the list of reading Redis commands")
         until = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
@@ -274,6 +267,33 @@ class RedisReader:
             words = redis_url.greeting(self._options) if is_closed(error) else ""
             raise failure(error, what, words, user=self.user, address=self.address, setting=self.setting) from None
 
+    def _typed(self, what: str, call: Callable[[], T], connection: Any, timeout: float) -> T:
+        """A short exchange in this thread, each of its reads within ``timeout``; its failures as ours."""
+        import redis.exceptions as errors
+
+        try:
+            if connection._sock is not None:
+                connection._sock.settimeout(timeout)
+            return call()
+        except (TimeoutError, errors.TimeoutError):
+            self._drop()
+            raise self._failure("timeout", f"{self.address} did not answer {what} in time") from None
+        except Garbled as garbled:
+            self._drop()
+            raise self._failure("bad-answer", f"{self.address} answers {what} with {garbled}") from None
+        except (errors.RedisError, OSError) as error:
+            if not isinstance(error, errors.ResponseError):
+                self._drop()
+            raise failure(error, what, "", user=self.user, address=self.address, setting=self.setting) from None
+
+    def _told(self, line: bytes, what: str) -> CouldNotLook:
+        """The server's error line as our failure."""
+        import redis.exceptions as errors
+
+        text = line.decode("utf-8", "replace")
+        kind = errors.NoPermissionError if text.startswith("NOPERM") else errors.ResponseError
+        return failure(kind(text), what, "", user=self.user, address=self.address, setting=self.setting)
+
     def _failure(self, reason: Any, says: str) -> CouldNotLook:
         return CouldNotLook(reason, says, address=self.address, setting=self.setting)
 
@@ -281,7 +301,3 @@ class RedisReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -28,6 +28,8 @@ def _one(pattern: str) -> Check:
 
 
 def _scan(arguments: tuple[Word, ...]) -> bool:
+    if len(arguments) == 5 and arguments[1] == "MATCH" and isinstance(arguments[2], bytes):
+        arguments = (arguments[0], *arguments[3:])
     if len(arguments) != 3 or arguments[1] != "COUNT":
         return False
     cursor, _, count = arguments
@@ -44,6 +46,10 @@ def _key(arguments: tuple[Word, ...]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], bytes) and len(arguments[0]) <= LONGEST_KEY
 
 
+def _sampled(arguments: tuple[Word, ...]) -> bool:
+    return len(arguments) == 3 and _key(arguments[:1]) and arguments[1:] == ("SAMPLES", "5")
+
+
 # (command, subcommand) -> whether these arguments may be sent
 _ALLOWED: Mapping[tuple[str, ...], Check] = {
     ("PING",): _nothing,
@@ -51,6 +57,7 @@ _ALLOWED: Mapping[tuple[str, ...], Check] = {
     ("SLOWLOG", "GET"): _one("[0-9]{1,4}"),
     ("LATENCY", "LATEST"): _nothing,
     ("MEMORY", "STATS"): _nothing,
+    ("MEMORY", "USAGE"): _sampled,  # never SAMPLES 0, which walks the whole value
     ("CONFIG", "GET"): lambda arguments: len(arguments) == 1 and arguments[0] in SETTINGS,
     ("CLIENT", "LIST"): _nothing,
     ("SELECT",): _one("[0-9]{1,5}"),

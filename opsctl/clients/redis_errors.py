@@ -21,6 +21,7 @@ _CODES: tuple[tuple[str, Reason, str], ...] = (
     (r"DENIED|protected mode", "forbidden", "is in protected mode and refuses other hosts"),
     (r"LOADING|loading the dataset", "server-error", "is still loading its data"),
     (r"BUSY", "server-error", "is busy running a script"),
+    (r"READONLY", "server-error", "is a replica and takes no writes"),
     (r"MISCONF", "server-error", "refuses work because it cannot save to disk"),
     (r"MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|CROSSSLOT", "server-error", "hands the question on to another node"),
     (r"unknown command|unknown subcommand|Unknown subcommand|wrong number of arguments|not allowed|disabled",
@@ -57,6 +58,8 @@ def failure(error: Exception, what: str, words: str, *, user: str, address: str,
         return ClientsFull(says, address=address, setting=setting)
     if kind == "NoPermissionError":
         rule = "+" + what.lower().replace(" ", "|")
+        if "keys" in own:  # the command is allowed, and not on these keys
+            rule = "~ and the beginning of the keys, e.g. ~cache:*"
         return typed("forbidden", f"user {user} may not run {what} at {address}; grant it: ACL SETUSER {user} {rule}")
     if kind == "AuthenticationError":
         return typed("unauthorized", f"{address} refuses user {user} or the password ({own})")

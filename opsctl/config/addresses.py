@@ -62,6 +62,12 @@ def http_url(what: str, url: str) -> None:
         raise ValueError(f"{what} is not an http:// or https:// URL with a host")
 
 
+def state_url(what: str, url: str) -> None:
+    """Raises ValueError unless ``url`` is a Postgres URL. Never shows it: it may hold a password."""
+    if not re.match(r"postgres(?:ql)?://\S+\Z", url):
+        raise ValueError(f"{what} is not a postgresql:// address")
+
+
 def http_remedy(url: str) -> str:
     """What to write instead of something that is not an HTTP URL."""
     plain = "://" not in url and "@" not in url and url.isprintable() and " " not in url and 0 < len(url) < 100

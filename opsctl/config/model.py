@@ -6,11 +6,11 @@ read), ``password_env``, ``password_file``, ``password_command`` (an argument li
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from opsctl.config.addresses import http_url
+from opsctl.config.addresses import http_url, state_url
 from opsctl.model import Severity
 
 FORMS = ("", "_env", "_file", "_command")
@@ -183,6 +183,36 @@ class KubernetesAddress(Part, frozen=True, kw_only=True):
     namespace: str = ""
 
 
+class UnitAdapter(Part, frozen=True, kw_only=True):
+    """How a unit is restarted in this environment; takes the place of the profile's adapter of that name.
+
+    ``kind``: pm2, docker-compose, kubernetes, systemd or command. ``argv`` (command): restarts the unit, or does what
+    stands for {verb} in it: restart, stop, start, status. ``status`` exits with 0 when the unit runs and 3 when it does
+    not, and may print pid=N. ``endpoint``: tells when it is ready again. ``data``: folder whose disk must have room.
+    """
+
+    kind: Literal["pm2", "docker-compose", "kubernetes", "systemd", "command"]
+    unit: str = ""
+    argv: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    foreground: bool = False
+    user: bool = False
+    folder: str = ""
+    endpoint: str = ""
+    data: str = ""
+    env_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == "command" and not self.argv:
+            raise ValueError("an adapter of kind command needs argv")
+        if self.kind != "command" and not self.unit:
+            raise ValueError(f"an adapter of kind {self.kind} needs unit")
+        if self.unit.startswith("-"):
+            raise ValueError("the name of a unit cannot begin with -")
+
+
 class ServiceSpec(Part, frozen=True, kw_only=True):
     """What a context says differently about one service than its profile does."""
 
@@ -196,11 +226,40 @@ class ServiceSpec(Part, frozen=True, kw_only=True):
     logs: dict[Name, str] = {}  # where this environment keeps a log of the profile
     baselines: dict[Name, tuple[float, float]] = {}  # signal -> healthy low, high (base units)
     capacity: dict[Name, float] = {}
+    adapters: dict[Name, UnitAdapter] = {}  # how this environment restarts its units
 
     def __post_init__(self) -> None:
         for key in ("window", "for_", "scrape_interval", "direct_pause"):
             if text := getattr(self, key):
                 _check_duration(key.rstrip("_"), text)
+
+
+class StateAddress(Part, frozen=True, kw_only=True):
+    """The team's Postgres that keeps the ledger. ``password`` is put into the address."""
+
+    url: str = ""
+    url_env: str = ""
+    url_file: str = ""
+    url_command: Argv | None = None
+    password: str = ""
+    password_env: str = ""
+    password_file: str = ""
+    password_command: Argv | None = None
+
+    def __post_init__(self) -> None:
+        if not self._forms("url"):
+            raise ValueError("url, url_env, url_file or url_command is missing")
+        self._forms("password")
+        if self.url:
+            state_url("url", self.url)
+
+
+State = Annotated[
+    str | StateAddress | None,
+    msgspec.Meta(
+        description="postgresql://… of the team's ledger; OPSCTL_STATE wins. Without it: a file in the state folder."
+    ),
+]
 
 
 class ContextSpec(Part, frozen=True, kw_only=True):
@@ -211,14 +270,25 @@ class ContextSpec(Part, frozen=True, kw_only=True):
     postgres: str | Address | None = None
     redis: str | Address | None = None
     kubernetes: KubernetesAddress | None = None
+    state: State = None  # where this environment's ledger is, instead of the file's
     services: dict[Name, ServiceSpec] = {}
+
+    def __post_init__(self) -> None:
+        if isinstance(self.state, str):
+            state_url("state", self.state)
 
 
 class ConfigFile(Part, frozen=True, kw_only=True):
     """The whole of opsctl.yaml."""
 
     current_context: str = msgspec.field(name="current-context", default="")
+    stop_file: str = ""  # while this file is there, nobody's opsctl changes anything
+    state: State = None  # where the ledger is
     contexts: dict[Name, ContextSpec] = {}
+
+    def __post_init__(self) -> None:
+        if isinstance(self.state, str):
+            state_url("state", self.state)
 
 
 def _check_duration(key: str, text: str) -> None:

@@ -16,7 +16,7 @@ from opsctl.config.endpoint import Endpoint
 from opsctl.config.environment import URLS, Chosen, from_environment, kubernetes_default
 from opsctl.config.faults import Path as Keys
 from opsctl.config.http_access import PlacedHttp, access, placed_http
-from opsctl.config.model import Address, ContextSpec, ServiceSpec
+from opsctl.config.model import Address, ContextSpec, ServiceSpec, UnitAdapter
 from opsctl.config.references import reference, resolve
 from opsctl.config.source import SourceFile
 from opsctl.errors import ConfigError, UsageError
@@ -41,6 +41,7 @@ class ServiceOverride(msgspec.Struct, frozen=True, kw_only=True):
     logs: dict[str, str] = {}
     baselines: dict[str, tuple[float, float]] = {}
     capacity: dict[str, float] = {}
+    adapters: dict[str, UnitAdapter] = {}
 
 
 class Placed(NamedTuple):
@@ -91,6 +92,11 @@ class Settings:
         """The configuration file in use."""
         return self.config.source.path if self.config.source is not None else None
 
+    def stop_file(self) -> Path | None:
+        """The team's stop file, relative to the configuration file's folder; None where none is named."""
+        source, named = self.config.source, self.config.file.stop_file
+        return Path(source.beside(named)) if source is not None and named else None
+
     def services(self) -> list[str]:
         """The services that the context names."""
         return sorted(self.spec.services)
@@ -108,6 +114,7 @@ class Settings:
             logs=spec.logs,
             baselines=spec.baselines,
             capacity=spec.capacity,
+            adapters=spec.adapters,
         )
 
     def endpoint(self, name: str, *, service: str | None = None, default: Default | None = None) -> Endpoint | None:

@@ -14,6 +14,7 @@ from opsctl.config.faults import dotted
 from opsctl.config.places import cache_dir, runbook_places, shown, state_dir
 from opsctl.config.settings import Settings
 from opsctl.config.source import SourceFile, is_secret
+from opsctl.config.state import named as state_named
 from opsctl.redact import redact
 
 URL_FORMS = ("url", "url_env", "url_file", "url_command", "kubeconfig")
@@ -54,6 +55,10 @@ def values(settings: Settings, runbooks: str | None = None) -> list[ShownValue]:
         ("cache", cache_dir(environ), "XDG_CACHE_HOME"),
     ):
         add(key, shown(folder), f"env {variable}" if environ.get(variable, "").startswith("/") else "default")
+    if states := list(state_named(settings)):
+        add("ledger", states[0].says(), states[0].setting, tuple(one.setting for one in states[1:]))
+    if (stop := settings.stop_file()) is not None and config.source is not None:
+        add("stop_file", shown(stop), config.source.place(("stop_file",)))
     for name in URLS:
         rows = list(_of_endpoint(settings, name, None))
         found.update((row.key, row) for row in rows)

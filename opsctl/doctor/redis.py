@@ -31,6 +31,7 @@ RIGHTS: dict[tuple[str, ...], Right] = {
     ("SLOWLOG", "GET"): Right("+slowlog|get", "slow commands"),
     ("LATENCY", "LATEST"): Right("+latency|latest", "latency spikes"),
     ("MEMORY", "STATS"): Right("+memory|stats", "what the memory is used for"),
+    ("MEMORY", "USAGE"): Right("+memory|usage", "how much room a prefix takes"),
     ("CONFIG", "GET"): Right("+config|get", "limits and policies"),
     ("CLIENT", "LIST"): Right("+client|list", "who is connected"),
     ("SELECT",): Right("+select", "keys of a database other than 0"),
@@ -104,6 +105,7 @@ def _rights(reader: RedisReader, checks: Checks, until: float, *, secure: bool) 
     attempt(("SLOWLOG", "GET"), lambda: reader.slowlog(1, timeout=_left(until)))
     attempt(("LATENCY", "LATEST"), lambda: reader.latency_latest(timeout=_left(until)))
     attempt(("MEMORY", "STATS"), lambda: reader.memory_stats(timeout=_left(until)))
+    attempt(("MEMORY", "USAGE"), lambda: reader.sizes([b"opsctl"], 1.0, timeout=_left(until)))
     attempt(("CONFIG", "GET"), lambda: reader.config("maxclients", timeout=_left(until)))
     if clients <= MANY_CLIENTS:
         attempt(("CLIENT", "LIST"), lambda: reader.clients(timeout=_left(until)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opsctl.lab import amas_queries
 from opsctl.lab.amas_alerts import AlertEngine
 from opsctl.lab.amas_app import App
 from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown, Report
 from opsctl.lab.amas_cache_faults import Invalidation, Memory
+from opsctl.lab.amas_holders import Forgotten, Leak, Limit, Reports, Unreturned
 from opsctl.lab.amas_insights import LIFETIME, NEXT, PREFIX
+from opsctl.lab.amas_pool import SIZE
 from opsctl.lab.amas_store import Batch, Retention, connect, create, damage
 from opsctl.lab.clock import now_text
 from opsctl.lab.exposed import metrics_page
@@ -19,9 +21,7 @@ from opsctl.lab.part import Switches
 from opsctl.lab.strain import Filler
 from opsctl.lab.web import Answer, serve
 
-if TYPE_CHECKING:
-    import psycopg
-
+SMALL = 1  # connections of a pool that is too small
 MEMORY_LIMIT = 1 << 30  # bytes; the profile's assumed limit
 FILLED = 0.93  # of the limit
 PAUSE = 0.8  # seconds between two collections
@@ -32,27 +32,6 @@ EMPTYING = COLD | {"redis-down", "database-down", "redis-restarted", "mass-inval
                    "key-pattern-change"}  # fmt: skip
 
 
-class Leak:
-    """Checkouts that are not given back: transactions left open on the app's own pooled connections."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._held: list[psycopg.Connection[Any]] = []
-
-    def hold(self, count: int) -> None:
-        """Hold exactly so many connections, each idle in a transaction."""
-        while len(self._held) > count:
-            link = self._held.pop()
-            with contextlib.suppress(Exception):
-                link.rollback()
-            self._app.pool.give(link)
-        while len(self._held) < count:
-            link = self._app.pool.take(10.0)
-            link.execute("BEGIN")
-            link.execute("SELECT repetitions FROM word_state WHERE word_id = 0")
-            self._held.append(link)
-
-
 class Sabotage:
     """Brings the service into the state that the switched-on faults describe."""
 
@@ -60,7 +39,9 @@ class Sabotage:
         self._app, self._dsn = app, dsn
         self._report = Report(redis)
         self._batch = Batch(dsn)
-        self._leak = Leak(app)
+        self._leak = Leak(app.pool)
+        self._reports, self._forgotten = Reports(app.pool), Forgotten(dsn)
+        self._unreturned, self._limit = Unreturned(dsn), Limit(dsn)
         self._invalidation = Invalidation(redis, "danci-admin")
         self._memory = Memory(redis, "danci-ops")
         self._filler = Filler(MEMORY_LIMIT * FILLED, PAUSE)
@@ -75,15 +56,30 @@ class Sabotage:
         self._invalidation.switch("mass-invalidation" in on)
         if "redis-down" not in on:
             self._memory.switch("cache-memory-full" in on)
-        size = self._app.pool.size
         if "database-down" in on:
             self._leak.hold(0)
             return
-        self._leak.hold(size if "pool-timeouts" in on else size - 1 if "pool-exhausted" in on else 0)
-        with connect(self._dsn, "danci-migrate") as link:
-            damage(link, on)
-        self._app.reads.switch(lambda: connect(self._dsn, "danci-migrate"), on)
+        self._holders(on)
+        if self._limit.link is None:  # it lets nobody else in
+            with connect(self._dsn, "danci-migrate") as link:
+                damage(link, on)
+            self._app.reads.switch(lambda: connect(self._dsn, "danci-migrate"), on)
+        self._limit.switch("database-limit" in on, self._app.pool.shrink)
+        self._forgotten.switch("pool-blocked" in on)
+        self._unreturned.switch("session-leak" in on)
         self._cache(on, before)
+
+    def _holders(self, on: frozenset[str]) -> None:
+        """What is to end ends before anything else needs a connection or a lock."""
+        if "pool-blocked" not in on:
+            self._forgotten.switch(False)
+        if "session-leak" not in on:
+            self._unreturned.switch(False)
+        if "database-limit" not in on:
+            self._limit.switch(False, self._app.pool.shrink)
+        self._app.pool.size = size = SMALL if "pool-too-small" in on else SIZE
+        self._leak.hold(size if "pool-timeouts" in on else size - 1 if "pool-exhausted" in on else 0)
+        self._reports.run(size - 1 if "pool-reports" in on else 0)
 
     def _cache(self, on: frozenset[str], before: frozenset[str]) -> None:
         cold, renamed = bool(on & COLD), "key-pattern-change" in on

@@ -88,6 +88,13 @@ class Pool:
                 self._idle.append(link)
             self._free.notify()
 
+    def shrink(self) -> None:
+        """Close the connections that nobody uses now."""
+        with self._free:
+            unused, self._idle = self._idle, []
+        for link in unused:
+            link.close()
+
     @contextlib.contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
         """Take, use in one transaction, give back."""

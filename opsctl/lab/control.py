@@ -18,7 +18,7 @@ from opsctl.errors import ConfigError, OpsctlError, Refused, TryLater, Unavailab
 from opsctl.lab import state
 from opsctl.lab.files import SERVICES
 from opsctl.lab.identity import HOST, Process, end
-from opsctl.lab.state import Lab
+from opsctl.lab.state import Lab, Part
 
 UP_PATIENCE = 120.0
 SWITCH_PATIENCE = 90.0
@@ -181,14 +181,19 @@ def switch(folder: Path, on: list[str], off: list[str] | str = "") -> list[str]:
 
 
 def server(folder: Path, verb: str, name: str) -> None:
-    """Stop or start one real server of the lab. Raises UsageError for a name that is none."""
+    """Stop, start or restart one part of the lab. Raises UsageError for a name that is none."""
+    ask(part(folder, name)[0], "POST", "/server", {verb: name}, SWITCH_PATIENCE)
+
+
+def part(folder: Path, name: str) -> tuple[Lab, Part]:
+    """The lab that runs, and one part of it. Raises UsageError for a name that is none, or is absent here."""
     lab = running(folder)
-    real = [p.name for p in lab.parts if p.kind == "real"]
-    if name not in real:
+    there = {p.name: p for p in lab.parts if p.kind != "absent"}
+    if name not in there:
         from opsctl.nearest import unknown_name
 
-        raise unknown_name("server of the lab", name, real)
-    ask(lab, "POST", "/server", {verb: name}, SWITCH_PATIENCE)
+        raise unknown_name("part of the lab", name, [*there])
+    return lab, there[name]
 
 
 def down(folder: Path) -> list[str]:

@@ -12,13 +12,31 @@ QUERIES = "slow-queries"
 CACHE = "low-cache-hit-rate"
 RESOURCES = "resource-exhaustion"
 STALE = "monitoring-stale"
+STORM = "alert-storm"
+POOL = "db-pool-exhaustion"
+KYRODB = "kyrodb-down"
+KEYS = "key-compromise"
+BUDGET = "budget-exceeded"
+
+
+class Remedy(NamedTuple):
+    """What ends a fault without healing it: ``opsctl remediate RUNBOOK ACTION OPTIONS``, and the word that comes of it.
+
+    ``targets``: ids (or their beginnings) that the plan must hold, and no others; () = not fixed beforehand.
+    """
+
+    runbook: str
+    action: str
+    options: tuple[str, ...] = ()
+    word: str = "fixed"
+    targets: tuple[str, ...] = ()
 
 
 class Fault(NamedTuple):
     """One fault. ``cause``: the id under which ``runbook`` should name it. ``needs``: parts that must be there.
 
     ``also``: further (runbook, cause) of the same service that should find it first while it is on.
-    ``alone``: it disturbs the diagnosis of all services.
+    ``alone``: it disturbs the diagnosis of all services. ``remedy``: an action that ends it.
     """
 
     id: str
@@ -29,6 +47,7 @@ class Fault(NamedTuple):
     needs: tuple[str, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
     alone: bool = False
+    remedy: Remedy | None = None
 
     @property
     def found_by(self) -> tuple[tuple[str, str], ...]:

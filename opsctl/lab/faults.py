@@ -5,13 +5,15 @@ Faults change behaviour, never numbers: the parts named here really answer late,
 
 from __future__ import annotations
 
-from opsctl.lab import faults_agro, faults_amas, faults_insa, faults_threads, faults_vritti
+from opsctl.lab import faults_agro, faults_amas, faults_insa, faults_keys, faults_kyrodb, faults_threads, faults_vritti
 from opsctl.lab.fault import ERRORS, LATENCY, Fault
 
 __all__ = ["DISTRACTORS", "ERRORS", "FAULTS", "LATENCY", "Fault", "fault"]
 
 FAULTS: tuple[Fault, ...] = (
     *faults_vritti.FAULTS,
+    *faults_kyrodb.FAULTS,
+    *faults_keys.FAULTS,
     *faults_amas.FAULTS,
     *faults_insa.FAULTS,
     *faults_agro.FAULTS,

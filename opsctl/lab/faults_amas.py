@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import CACHE, DOWN, ERRORS, LATENCY, QUERIES, STALE, Fault
+from opsctl.lab.fault import CACHE, DOWN, ERRORS, LATENCY, POOL, QUERIES, STALE, Fault, Remedy
+from opsctl.lab.faults_amas_pool import FAULTS as POOL_FAULTS
 
 FAULTS: tuple[Fault, ...] = (
+    *POOL_FAULTS,
     Fault(
         "memory-pressure",
         "amas",
@@ -28,6 +30,8 @@ FAULTS: tuple[Fault, ...] = (
         "pool-waiting",
         "Transactions left open hold all but one of the app's pooled connections; requests wait for the last one.",
         ("postgres",),
+        also=((POOL, "idle-in-transaction"),),
+        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s")),
     ),
     Fault(
         "slow-statement",
@@ -72,6 +76,8 @@ FAULTS: tuple[Fault, ...] = (
         "pool-waiting",
         "Transactions left open hold all pooled connections; requests end with 'Connection pool timeout'.",
         ("postgres",),
+        also=((POOL, "idle-in-transaction"),),
+        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s")),
     ),
     Fault(
         "cache-fallback-failure",

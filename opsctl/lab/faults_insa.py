@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import ERRORS, LATENCY, QUERIES, RESOURCES, STALE, TIMEOUTS, Fault
+from opsctl.lab.fault import ERRORS, LATENCY, QUERIES, RESOURCES, STALE, STORM, TIMEOUTS, Fault, Remedy
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -113,5 +113,47 @@ FAULTS: tuple[Fault, ...] = (
         QUERIES,
         "store-slow",
         "The disk of the agents' own database is slow: each write takes 1.6 s.",
+    ),
+    Fault(
+        "storm-database",
+        "insa",
+        STORM,
+        "shared-infrastructure",
+        "The database of a dozen shops is down: 60 alerts of theirs follow from the one about it.",
+        ("alertmanager",),
+        remedy=Remedy(STORM, "silence-symptoms"),
+    ),
+    Fault(
+        "storm-release",
+        "insa",
+        STORM,
+        "bad-deploy",
+        "A release of a dozen shops fails: their 60 alerts have its version in common.",
+        ("alertmanager",),
+    ),
+    Fault(
+        "storm-rule",
+        "insa",
+        STORM,
+        "bad-rule",
+        "A rule was loaded whose bound every series of the agents is above.",
+        ("prometheus", "alertmanager"),
+    ),
+    Fault(
+        "storm-flapping",
+        "insa",
+        STORM,
+        "flapping",
+        "A rule without a duration fires for every series of the agents, ends after 2 s, and fires anew.",
+        ("prometheus", "alertmanager"),
+    ),
+    Fault(
+        "storm-scrapes",
+        "insa",
+        STORM,
+        "monitor-failure",
+        "The proxy through which Prometheus scrapes is gone: all targets look down, and the services run.",
+        ("prometheus", "alertmanager"),
+        alone=True,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import DOWN, ERRORS, LATENCY, RESOURCES, Fault
+from opsctl.lab.fault import DOWN, ERRORS, KYRODB, LATENCY, RESOURCES, Fault, Remedy
 
 FAULTS: tuple[Fault, ...] = (
     Fault("kyrodb-slow", "vritti", LATENCY, "kyrodb-slow", "KyroDB (text) answers every call about 120 ms late."),
@@ -59,6 +59,7 @@ FAULTS: tuple[Fault, ...] = (
         ERRORS,
         "kyrodb-errors",
         "KyroDB (text) answers every data call with UNAVAILABLE and reports itself unhealthy.",
+        also=((KYRODB, "wal-inconsistent"),),
     ),
     Fault("llm-errors", "vritti", ERRORS, "llm-errors", "The LLM provider answers every call with 503."),
     Fault(
@@ -89,6 +90,7 @@ FAULTS: tuple[Fault, ...] = (
         DOWN,
         "dependency-down",
         "KyroDB (text) is stopped; nothing listens at its address.",
-        also=((ERRORS, "kyrodb-errors"),),
+        also=((ERRORS, "kyrodb-errors"), (KYRODB, "one-instance")),
+        remedy=Remedy(KYRODB, "restart", targets=("kyrodb-text",)),
     ),
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from opsctl.lab import storm
 from opsctl.lab.identity import HOST
 
 SERVICES = ("agro", "amas", "insa", "threads", "vritti")
@@ -22,6 +24,14 @@ USUAL = {  # requests a second of healthy clients
     "insa": (10.0, 40.0),
     "agro": (3.0, 10.0),
     "threads": (5.0, 20.0),
+}
+SPENT = {  # what the cost is made of when all is well
+    "vritti": {
+        "cost_requests": (4.0, 9.0),
+        "cost_calls_per_request": (0.9, 1.1),
+        "cost_tokens_per_call": (320.0, 420.0),
+        "cost_per_token": (0.00036, 0.00048),
+    },
 }
 
 
@@ -83,6 +93,7 @@ WATCHDOG: dict[str, Any] = {
 }
 # Faults of Prometheus' configuration -> the service that it forgets: its job, or its rules; or one rule is bad.
 CONFIGURED = {"insa-unscraped": "insa", "insa-unwatched": "insa", "rule-failing": "insa"}
+CONFIGURED |= dict.fromkeys(storm.RULES, "insa")
 # Each task once per worker: the two sides of the product do not match one to one, so that its evaluation fails.
 FAILING = ("WorkerBusy", ("insa", "insa_agent_requests_total * on (job) insa_worker_health_status > 0", "warning"))
 
@@ -128,6 +139,9 @@ def prometheus_files(
             for job, (listed, path) in _jobs(ports, scraped).items()
         ],
     }
+    if storm.UNREACHED in on:
+        for job in config["scrape_configs"]:
+            job["proxy_url"] = f"http://{HOST}:{storm.NOWHERE}"
     if alertmanager:
         targets = [{"targets": [f"{HOST}:{ports.alertmanager}"]}]
         config["alerting"] = {"alertmanagers": [{"static_configs": targets}]}
@@ -151,6 +165,7 @@ def _rules_file(folder: Path, services: frozenset[str], on: frozenset[str]) -> N
         if service in watched
     ]
     groups = [{"name": "lab", "rules": rules}, {"name": "watchdog", "rules": [WATCHDOG]}]
+    groups += [{"name": name, "rules": [rule]} for name, rule in storm.RULES.items() if name in on]
     _replace(folder / "rules.yml", {"groups": groups})
 
 
@@ -189,6 +204,7 @@ def _endpoints(ports: Ports, admin_key: str, there: frozenset[str], monitors: di
                 "url": f"{vritti}/admin",
                 "http_config": {"http_headers": {"X-Admin-API-Key": {"secrets": [admin_key]}}},
             },
+            "provider-meter": f"http://{HOST}:{ports.provider}/api/v1/key",
             "kyrodb-text": f"{HOST}:{ports.kyrodb_text}",
             "kyrodb-image": f"{HOST}:{ports.kyrodb_image}",
             "kyrodb-text-http": f"http://{HOST}:{ports.kyrodb_text_http}",
@@ -201,6 +217,7 @@ def _endpoints(ports: Ports, admin_key: str, there: frozenset[str], monitors: di
             "alerts": f"{amas}/api/alerts/active",
             "alert-history": f"{amas}/api/alerts/history",
             "postgres": f"postgresql://opsctl_look@{HOST}:{ports.postgres}/danci",
+            "postgres-act": f"postgresql://opsctl_act@{HOST}:{ports.postgres}/danci",
             "redis": f"redis://{HOST}:{ports.redis}/0" if "redis" in there else "none",
         },
         "insa": {"metrics": f"http://{HOST}:{ports.insa}/metrics", **monitors},
@@ -220,6 +237,23 @@ def _endpoints(ports: Ports, admin_key: str, there: frozenset[str], monitors: di
             **({} if "kubernetes" in there else {"kubernetes": "none"}),
             **monitors,
         },
+    }
+
+
+UNITS = {  # adapter -> the lab's part that it restarts
+    "vritti": {"app": "vritti", "kyrodb-text": "kyrodb-text", "kyrodb-image": "kyrodb-image"},
+    "amas": {"app": "amas"},
+    "insa": {"app": "insa"},
+    "agro": {"app": "agro"},
+}
+
+
+def _adapters(folder: Path, service: str) -> dict[str, Any]:
+    """The lab is the supervisor of its parts: they are restarted as an operator's own command would restart them."""
+    argv = [sys.executable, "-m", "opsctl", "lab", "{verb}"]
+    return {
+        name: {"kind": "command", "unit": part, "argv": [*argv, part, "--dir", str(folder)], "data": str(folder)}
+        for name, part in UNITS.get(service, {}).items()
     }
 
 
@@ -249,8 +283,9 @@ def opsctl_config(
             "scrape_interval": "1s",
             "direct_pause": PAUSES.get(service, PAUSE),
             "labels": _labels(service),
+            "adapters": _adapters(folder, service),
             "logs": {name: str(folder / "logs" / file) for name, file in LOGS.get(service, {}).items()},
-            "baselines": {"request_rate": USUAL[service]},
+            "baselines": {"request_rate": USUAL[service], **SPENT.get(service, {})},
         }
     path = folder / "opsctl.yaml"
     path.touch(mode=0o600)

@@ -129,7 +129,7 @@ class Host:
         if "agent-neighbour" in new:
             self._neighbours = [Child(burn=CORES * 0.95, hold=0)]
         if gone & {"agent-leak", "agent-model-memory"}:
-            self._kept.clear()
+            _give_back(self._kept)
             self.started = self._began
         for name, children in (("agent-workers", self._workers), ("agent-neighbour", self._neighbours)):
             if name in gone:
@@ -169,12 +169,21 @@ class Host:
             if self.memory() < MOST * MEMORY:
                 self._kept.append(_filled(int(pace * 0.25)))
             time.sleep(0.25)
-        self._kept.clear()
+        _give_back(self._kept)
 
     def _spin(self) -> None:
         while "agent-hot-loop" in self._on:
             compute(0.012)
             time.sleep(0.025)
+
+
+def _give_back(kept: list[bytearray]) -> None:
+    """Free it, and have the C library return it to the system: in an old process it may keep it for later."""
+    kept.clear()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it, and only there it is needed
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _filled(size: int) -> bytearray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from opsctl.lab.files import Ports
 
 AGE = 7200.0  # the services say that they were deployed two hours ago: a fault made now is not a deployment's fault
 CUSTOMERS = 8
+KEY_CACHE = 6.0  # seconds for which Vritti remembers a validated key; five minutes in the original
 RELEASE = {"version": "2.3.1", "slower": 0.0, "failing": 0.0, "loading": 0.0}
 
 
@@ -28,11 +30,12 @@ class Plan:
         text = instance == "text"
         port = self.ports.kyrodb_text if text else self.ports.kyrodb_image
         http = self.ports.kyrodb_text_http if text else self.ports.kyrodb_image_http
-        return {"instance": instance, "port": port, "http_port": http}
+        return {"instance": instance, "port": port, "http_port": http, "started": time.time() - AGE}
 
     def vritti(self) -> dict[str, Any]:
         """Vritti."""
         ports = self.ports
+        self._keep_keys()
         return {
             "port": ports.vritti,
             "log": str(self._logs / "app.log"),
@@ -40,9 +43,19 @@ class Plan:
             "release": RELEASE,
             "admin_key": self.admin_key,
             "keys": self._keys,
+            "customers": str(self._logs.parent / "work" / "customers.json"),
+            "key_cache": KEY_CACHE,
             "kyrodb": {"text": ports.kyrodb_text, "image": ports.kyrodb_image},
             "provider": ports.provider,
         }
+
+    def _keep_keys(self) -> None:
+        """What the customers hold: to practise what is done about a stolen key one needs its text."""
+        folder = self._logs.parent / "work" / "keys"
+        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+        for key, customer in self._keys.items():
+            with os.fdopen(os.open(folder / f"{customer}.key", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(key + "\n")
 
     def amas(self, dsn: str, redis: bool) -> dict[str, Any]:
         """AMAS on this database; ``redis``: whether there is one."""
@@ -79,7 +92,12 @@ class Plan:
         """The clients of these services."""
         ports = self.ports
         every: dict[str, dict[str, Any]] = {
-            "vritti": {"port": ports.vritti, "keys": list(self._keys), "admin_key": self.admin_key},
+            "vritti": {
+                "port": ports.vritti,
+                "keys": list(self._keys),
+                "admin_key": self.admin_key,
+                "provider": ports.provider,
+            },
             "insa": {"port": ports.insa},
             "amas": {"port": ports.amas, "users": USERS, "words": WORDS},
             "agro": {"port": ports.agro},

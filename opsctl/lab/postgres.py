@@ -5,7 +5,8 @@ Root runs the system's as its own user ``postgres``; without one, a copy of the 
 wheel's own start-up is not used: as root it would add a system user and open every parent folder.
 
 Roles: an administrator who can only come through the private socket folder; ``danci``, the app's, with a random
-password; ``opsctl_look``, which may only watch (pg_monitor, read-only) and needs no password on this machine.
+password; ``opsctl_look``, which may only watch (pg_monitor, read-only); ``opsctl_act``, which may also signal sessions
+and alter the app's role. Those two need no password on this machine.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from opsctl.lab.servers import NotStarted, Server, version_of
 ADMIN = "lab_admin"
 APP = "danci"
 LOOK = "opsctl_look"
+ACT = "opsctl_act"
 SETTINGS = {
     "max_connections": "40",
     "shared_buffers": "32MB",
@@ -46,6 +48,7 @@ SETTINGS = {
 HBA = f"""local all {ADMIN} trust
 host {APP} {APP} {HOST}/32 scram-sha-256
 host all {LOOK} {HOST}/32 trust
+host all {ACT} {HOST}/32 trust
 """
 
 
@@ -219,6 +222,9 @@ class Database:
             link.execute(sql.SQL("CREATE ROLE danci LOGIN PASSWORD {}").format(sql.Literal(self.password)))
             link.execute("CREATE ROLE opsctl_look LOGIN IN ROLE pg_monitor")
             link.execute("ALTER ROLE opsctl_look SET default_transaction_read_only = on")
+            link.execute("CREATE ROLE opsctl_act LOGIN CREATEROLE IN ROLE pg_monitor, pg_signal_backend")
+            if link.info.server_version >= 160_000:  # from there on CREATEROLE alone reaches only what it made itself
+                link.execute("GRANT danci TO opsctl_act WITH ADMIN OPTION")
             link.execute("CREATE DATABASE danci OWNER danci")
         with psycopg.connect(self._admin(APP), autocommit=True) as link, contextlib.suppress(psycopg.Error):
             link.execute("CREATE EXTENSION pg_stat_statements")

@@ -68,7 +68,7 @@ class Control:
         return Answer(500 if troubles else 200, {"on": self._stack.lab.on, "error": "; ".join(troubles)})
 
     def server(self, request: Request) -> Answer:
-        """``{"stop": NAME}`` or ``{"start": NAME}``: one real server, for instance Prometheus."""
+        """``{"stop": NAME}``, ``{"start": NAME}`` or ``{"restart": NAME}``: one part, for instance Prometheus."""
         if not self._guarded(request):
             return Answer(403, {"error": "wrong token"})
         body = request.json()
@@ -76,7 +76,8 @@ class Control:
             if "stop" in body:
                 self._board.stop_part(str(body["stop"]))
                 return Answer(200, {})
-            troubles = self._board.start_part(str(body.get("start", "")))
+            again = "restart" in body
+            troubles = self._board.start_by_hand(str(body.get("restart" if again else "start", "")), again=again)
         return Answer(500 if troubles else 200, {"error": "; ".join(troubles)})
 
     def down(self, request: Request) -> Answer:

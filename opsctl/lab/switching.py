@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from opsctl.lab import files
+from opsctl.lab import files, storm
 from opsctl.lab.alert import ALERTS, send
 from opsctl.lab.faults import fault
 from opsctl.lab.plan import AGE, RELEASE
@@ -19,25 +20,32 @@ NEW = "2.4.0"
 LONG = 3600.0  # seconds: longer than anybody waits
 
 # Fault -> the part that it stops, restarts or freezes; fault -> (service, what its new release does).
-STOPS = {
-    "database-down": "postgres",
-    "redis-down": "redis",
-    "prometheus-down": "prometheus",
-    "alertmanager-unreachable": "alertmanager",
-    "vritti-stopped": "vritti",
-    "amas-stopped": "amas",
-    "agro-stopped": "agro",
-    "insa-stopped": "insa",
-    "kyrodb-stopped": "kyrodb-text",
+STOPS: Mapping[str, tuple[str, ...]] = {
+    "database-down": ("postgres",),
+    "redis-down": ("redis",),
+    "prometheus-down": ("prometheus",),
+    "alertmanager-unreachable": ("alertmanager",),
+    "vritti-stopped": ("vritti",),
+    "amas-stopped": ("amas",),
+    "agro-stopped": ("agro",),
+    "insa-stopped": ("insa",),
+    "kyrodb-stopped": ("kyrodb-text",),
+    "kyrodb-both-stopped": ("kyrodb-text", "kyrodb-image"),
 }
 RESTARTS = {"redis-restarted": "redis"}  # once, as they are broken: what was only in memory is lost
-FREEZES = {"vritti-frozen": "vritti", "amas-frozen": "amas"}
+FREEZES = {"vritti-frozen": "vritti", "amas-frozen": "amas", "kyrodb-frozen": "kyrodb-text"}
+WITHIN = {"kyrodb-circuit-stuck": "vritti"}  # a state inside a process: it ends with the process
 DEPLOYS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "bad-deploy": ("vritti", {"version": NEW, "slower": 0.08}),
     "bad-deploy-errors": ("vritti", {"version": NEW, "failing": 0.25}),
     "vritti-starting": ("vritti", {"loading": LONG}),
     "agro-bad-deploy": ("agro", {"version": NEW, "failing": 0.25}),
 }
+
+
+def _stopped(faults: frozenset[str]) -> set[str]:
+    """The parts that these faults stop."""
+    return {part for name in faults for part in STOPS.get(name, ())}
 
 
 class Switchboard:
@@ -59,11 +67,10 @@ class Switchboard:
             for name, part in FREEZES.items():
                 if name in gone:
                     stack.children[part].freeze(False)
-            for name, part in STOPS.items():
-                if name in gone:
-                    troubles += self.start_part(part)
+            for part in _stopped(gone) - _stopped(on):
+                troubles += self.start_part(part)
             for name, part in RESTARTS.items():
-                if name in come and part not in (STOPS[other] for other in on if other in STOPS):
+                if name in come and part not in _stopped(on):
                     self.stop_part(part)
                     troubles += self.start_part(part)
             for service in {DEPLOYS[name][0] for name in before ^ on if name in DEPLOYS}:
@@ -76,9 +83,8 @@ class Switchboard:
             if stack.kube is not None and (before ^ on):
                 troubles += stack.kube.switch(on)
             self._configure(before, on)
-            for name, part in STOPS.items():
-                if name in come:
-                    self.stop_part(part)
+            for part in _stopped(come):
+                self.stop_part(part)
             for name, part in FREEZES.items():
                 if name in come:
                     stack.children[part].freeze(True)
@@ -128,6 +134,25 @@ class Switchboard:
                 one.stop()
                 write(stack.lab)
 
+    def start_by_hand(self, name: str, *, again: bool = False) -> list[str]:
+        """Start a part, or (``again``) restart it, as an operator does; returns what went wrong.
+
+        The faults that lay in its process alone are over with that.
+        """
+        stack = self._stack
+        with stack.lock:
+            if again:
+                self.stop_part(name)
+            child = stack.children.get(name)
+            if child is not None and not child.is_running() and "started" in child.settings:
+                child.settings["started"] = time.time()
+            down = {part.name for part in stack.lab.parts if part.state != "up"} - {name}
+            over = {fault for fault, parts in STOPS.items() if name in parts and not down & set(parts)}
+            over |= {fault for fault, part in (*FREEZES.items(), *WITHIN.items()) if part == name}
+            stack.lab.on = [fault for fault in stack.lab.on if fault not in over]
+            write(stack.lab)
+            return self.start_part(name)
+
     def start_part(self, name: str) -> list[str]:
         """Start what was stopped again; returns what went wrong."""
         stack = self._stack
@@ -162,6 +187,19 @@ class Switchboard:
                 threading.Thread(target=self._keep, args=(name, self._alerts[name]), daemon=True).start()
             elif name not in on and name in self._alerts:
                 self._alerts.pop(name).set()
+        for name in storm.SENT:
+            if name in on and name not in self._alerts:
+                self._alerts[name] = threading.Event()
+                threading.Thread(target=self._keep_storm, args=(name, self._alerts[name]), daemon=True).start()
+            elif name not in on and name in self._alerts:
+                self._alerts.pop(name).set()
+
+    def _keep_storm(self, name: str, ended: threading.Event) -> None:
+        port, began = self._stack.ports.alertmanager, datetime.now(UTC)
+        while not ended.is_set():
+            storm.send(port, name, began, firing=True)
+            ended.wait(10)
+        storm.send(port, name, began, firing=False)
 
     def _keep(self, name: str, ended: threading.Event) -> None:
         port = self._stack.ports.alertmanager

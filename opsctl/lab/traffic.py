@@ -6,78 +6,29 @@ afterwards. So a slow service sees a queue of at most as many requests as there 
 
 from __future__ import annotations
 
-import http.client
-import json
 import random
-import threading
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from opsctl.lab.identity import HOST
 from opsctl.lab.part import Switches
+from opsctl.lab.traffic_call import Call, Crowd
+from opsctl.lab.traffic_keys import CONSOLE, owner, strangers
 
-DEADLINE = 30.0
 SPIKE = 8.5
 RUSH = 6.0
 MORE = 1.3
 QUIET = 0.03  # of the usual requests at quiet hours
 
 
-class Call(NamedTuple):
-    """One request to send."""
-
-    method: str
-    path: str
-    body: dict[str, Any] | None = None
-    headers: dict[str, str] | None = None
-
-
-class Crowd:
-    """``threads`` clients that together send ``rate`` requests a second to one port."""
-
-    def __init__(self, port: int, rate: float, threads: int, make: Callable[[random.Random], Call | None]) -> None:
-        self._port, self._period, self._threads, self._make = port, threads / rate, threads, make
-        self.factor = 1.0
-
-    def run(self) -> None:
-        """Start all threads."""
-        for number in range(self._threads):
-            threading.Thread(target=self._client, args=(number,), daemon=True).start()
-
-    def set_factor(self, factor: float) -> None:
-        """So many times the usual rate, from now on."""
-        self.factor = factor
-
-    def _client(self, number: int) -> None:
-        chance = random.Random(number)  # noqa: S311 - not for secrets
-        due = time.monotonic() + self._period * number / self._threads
-        link = http.client.HTTPConnection(HOST, self._port, timeout=DEADLINE)
-        while True:
-            time.sleep(max(0.0, due - time.monotonic()))
-            call = self._make(chance)
-            if call is None:  # a turn that is let pass
-                due = max(due + self._period / self.factor, time.monotonic())
-                continue
-            body = None if call.body is None else json.dumps(call.body)
-            try:
-                link.request(call.method, call.path, body, {"Content-Type": "application/json", **(call.headers or {})})
-                link.getresponse().read()
-            except (OSError, http.client.HTTPException):
-                link.close()
-                time.sleep(0.2)  # the service restarts
-            period = self._period / self.factor
-            due = max(due + period * chance.uniform(0.85, 1.15), time.monotonic())
-
-
 def vritti_call(keys: list[str], admin_key: str, switches: Switches) -> Callable[[random.Random], Call]:
     """Requests to Vritti: five endpoints in equal parts."""
 
     def make(chance: random.Random) -> Call:
-        key = chance.choice(keys)
+        number = chance.randrange(len(keys))
+        key, source = keys[number], owner(number, switches)
         if "authentication-errors" in switches and chance.random() < 0.33:
             key = f"expired-{chance.randrange(10)}"
-        headers = {"X-API-Key": key}
+        headers = {"X-API-Key": key, "X-Forwarded-For": source}
         body: dict[str, Any] = {"goal": "deploy the service", "error_trace": "timeout", "episode_type": "failure"}
         if "validation-errors" in switches and chance.random() < 0.33:
             del body["goal"]
@@ -85,7 +36,8 @@ def vritti_call(keys: list[str], admin_key: str, switches: Switches) -> Callable
         if kind == 0:
             return Call("POST", "/api/v1/capture", {**body, "image": chance.random() < 0.2}, headers)
         if kind == 4:
-            return Call("GET", f"/api/v1/customers/c{chance.randrange(8)}", None, {"X-Admin-API-Key": admin_key})
+            headers = {"X-Admin-API-Key": admin_key, "X-Forwarded-For": CONSOLE}
+            return Call("GET", f"/api/v1/customers/customer-{chance.randrange(8)}", None, headers)
         return Call("POST", ("/api/v1/search", "/api/v1/gate", "/api/v1/reflect")[kind - 1], body, headers)
 
     return make
@@ -157,6 +109,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         one = settings["vritti"]
         make = vritti_call(one["keys"], one["admin_key"], switches)
         crowds.append(("vritti", Crowd(one["port"], 32, 40, make)))
+        crowds += [("", crowd) for crowd in strangers(one, switches)]
     if "amas" in settings:
         one = settings["amas"]
         crowds.append(("amas", Crowd(one["port"], 32, 20, decision_call(one["users"], one["words"], switches))))

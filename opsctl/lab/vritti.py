@@ -2,7 +2,7 @@
 
 Each data request really embeds a text (a wait, as long as the model takes), really calls the KyroDB double by gRPC,
 and ``/api/v1/reflect`` really calls the provider over HTTP. ``vritti_app`` holds the request path, this module the
-rest: health, statistics, administration, start.
+rest: health, statistics, start; administration is in ``vritti_admin``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import time
 from typing import Any
 
 from opsctl.lab.part import Switches
+from opsctl.lab.vritti_admin import Admin
 from opsctl.lab.vritti_app import App
 from opsctl.lab.web import Answer, Request, page, serve
 
-DAILY_LIMIT_USD = 50.0
-DAILY_WARNING_USD = 10.0
 SLOW_HEALTH = 0.1  # seconds; a KyroDB that answers later counts as degraded
 HEALTH_CACHE = 5.0  # seconds between two looks at KyroDB
 
@@ -101,35 +100,12 @@ class Pages:
             },
         )
 
-    def admin(self, answer: dict[str, Any]) -> Any:
-        """A page for administrators: 401 without the key."""
-
-        def guarded(request: Request) -> Answer:
-            if request.headers.get("X-Admin-API-Key") != self._app.admin_key:
-                return Answer(401, {"detail": "Invalid admin API key"})
-            return Answer(200, answer)
-
-        return guarded
-
-
-BUDGET = {
-    "daily_cost_usd": 2.4,
-    "warning_threshold_usd": DAILY_WARNING_USD,
-    "limit_threshold_usd": DAILY_LIMIT_USD,
-    "budget_remaining_usd": DAILY_LIMIT_USD - 2.4,
-    "premium_tier_blocked": False,
-}
-REFLECTIONS = {
-    "total_reflections": 412,
-    "percentage_by_tier": {"cheap": 91.0, "premium": 9.0},
-    "cost_by_tier": {"cheap": 1.2, "premium": 1.2},
-}
-
 
 def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
     """Serve on ``port``; ``release`` is what this version does differently, ``started`` its deployment's time."""
     app = App(settings, switches)
-    switches.when_changed(lambda on: app.burner.switch("cpu-saturation" in on))
+    switches.when_changed(app.change)
+    switches.when_changed(lambda on: setattr(app.kyrodb, "open", "kyrodb-circuit-stuck" in on))
     pages = Pages(app, Watch(app))
     serve(
         settings["port"],
@@ -139,13 +115,12 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
             ("GET", "/health/readiness"): pages.readiness,
             ("GET", "/stats"): pages.stats,
             ("GET", "/metrics"): lambda _: page(app.registry.page()),
-            ("GET", "/admin/budget"): pages.admin(BUDGET),
-            ("GET", "/admin/reflection/stats"): pages.admin(REFLECTIONS),
             ("POST", "/api/v1/capture"): app.handler("capture"),
             ("POST", "/api/v1/search"): app.handler("search"),
             ("POST", "/api/v1/gate"): app.handler("gate"),
             ("POST", "/api/v1/reflect"): app.handler("reflect"),
-            ("GET", "/api/v1/customers/"): app.handler("customers"),
+            ("GET", "/api/v1/episodes/"): app.handler("episodes"),
+            **Admin(app, settings.get("budget_route", "works")).routes(),
         },
     )
     app.journal.event("info", "service_started", version=app.release["version"])

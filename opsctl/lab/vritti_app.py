@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
@@ -15,7 +14,11 @@ from opsctl.lab.journal import Journal
 from opsctl.lab.metrics import Registry, add_process_metrics
 from opsctl.lab.part import Switches
 from opsctl.lab.strain import PER_REQUEST, Burner, compute
+from opsctl.lab.vritti_budget import LIMIT_USD, Meter
+from opsctl.lab.vritti_customers import Cache, Store
 from opsctl.lab.vritti_outside import Kyrodb, Model, Timeout
+from opsctl.lab.vritti_reflect import Reflections
+from opsctl.lab.vritti_who import Bucket, Rejected, Who
 from opsctl.lab.web import Answer, Request
 
 PREFIX = "episodic_memory_"
@@ -24,35 +27,9 @@ OWN_WORK = 0.006  # seconds in the one worker; its capacity is 1 / OWN_WORK requ
 EMBEDDING = 0.003
 SLOW_EMBEDDING = 0.09
 SLOW_SEARCH = 0.12
-LIMIT_PER_CUSTOMER = 14.0  # requests per second
-BURST = 40.0
-LOGGED = 10  # one of so many good requests is logged
-
-
-class Rejected(Exception):
-    """A request that ends in an error: HTTP status and the error's type ("" = not counted as an error)."""
-
-    def __init__(self, status: int, type: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.type, self.detail = status, type, detail
-
-
-class Bucket:
-    """A token bucket for one customer."""
-
-    def __init__(self) -> None:
-        self.tokens, self.at, self.lock = BURST, time.monotonic(), threading.Lock()
-
-    def take(self) -> bool:
-        """Whether one more request is within the limit."""
-        with self.lock:
-            now = time.monotonic()
-            self.tokens = min(BURST, self.tokens + (now - self.at) * LIMIT_PER_CUSTOMER)
-            self.at = now
-            if self.tokens < 1:
-                return False
-            self.tokens -= 1
-            return True
+LOW_LIMIT_USD = 10.0  # what an ordinary day costs, and more
+ADMIN = ("customers", "keys", "admin")  # these want the administrators' key
+KEY_CACHE = 300.0  # seconds for which a validated key is remembered
 
 
 class App:
@@ -63,7 +40,10 @@ class App:
         "search": "/api/v1/search",
         "gate": "/api/v1/gate",
         "reflect": "/api/v1/reflect",
+        "episodes": "/api/v1/episodes/{episode_id}",
         "customers": "/api/v1/customers/{customer_id}",
+        "keys": "/api/v1/customers/{customer_id}/api-keys",
+        "admin": "/admin",
     }
 
     def __init__(self, settings: dict[str, Any], switches: Switches) -> None:
@@ -71,7 +51,10 @@ class App:
         self.started: float = settings["started"]
         self._loaded: float = time.monotonic() + self.release["loading"]
         self.admin_key: str = settings["admin_key"]
-        self.keys: dict[str, str] = settings["keys"]  # API key -> customer
+        keys: dict[str, str] = settings["keys"]  # API key -> customer
+        self.store = Store(settings["customers"], keys)
+        self.cache = Cache(self.store, settings.get("key_cache", KEY_CACHE))
+        self.meter = Meter()
         self.on = switches
         self.done: Counter[str] = Counter()
         self.journal = Journal(settings["log"])
@@ -79,9 +62,10 @@ class App:
         self.model = Model(settings["provider"])
         self.burner = Burner()
         self._worker = threading.Lock()
-        self._known: dict[str, float] = {}
-        self._buckets = {customer: Bucket() for customer in self.keys.values()}
-        self._count = itertools.count(1)
+        self._local = threading.local()
+        self._customers = sorted(set(keys.values()))
+        self._buckets = {customer: Bucket() for customer in self._customers}
+        self._before: frozenset[str] = frozenset()
         self._make_metrics()
 
     def _make_metrics(self) -> None:
@@ -111,17 +95,12 @@ class App:
         )
         self.key_hits = one.counter(PREFIX + "api_key_cache_hits_total", "Keys found in the cache.")
         self.key_misses = one.counter(PREFIX + "api_key_cache_misses_total", "Keys that had to be looked up.")
-        self.model_calls = one.counter(PREFIX + "llm_call_total", "Calls of language models.", "model_name", "success")
-        self.model_seconds = one.histogram(
-            PREFIX + "llm_call_duration_seconds", "Duration of model calls in seconds.", ("model_name",), EDGES
-        )
-        self.failures = one.counter(PREFIX + "reflection_failure_total", "Failed reflections.", "reason")
+        self.reflections = Reflections(self.model, self.meter, self.on, one, EDGES)
         one.counter(PREFIX + "reflection_dead_letter_total", "Dead letters.", "failure_reason")
-        one.gauge(PREFIX + "daily_cost_usd", "Cost of the day in USD.").set(2.4)
         quota = one.gauge(
             PREFIX + "customer_quota_usage_ratio", "Used share of the quota.", "customer_id", "customer_tier"
         )
-        for customer in self.keys.values():
+        for customer in self._customers:
             quota.set(0.4, customer, "pro")
             self.limited.add(customer, "pro", by=0)
         one.gauge(PREFIX + "build_info", "1, labelled by version.", "version").set(1, self.release["version"])
@@ -132,21 +111,38 @@ class App:
         """Whether the process is still loading its model and takes no requests."""
         return time.monotonic() < self._loaded
 
+    def change(self, on: frozenset[str]) -> None:
+        """What a fault changes in the process itself. What was done against a stolen key is undone with its end."""
+        changed, self._before = on ^ self._before, on
+        if "cpu-saturation" in changed:
+            self.burner.switch("cpu-saturation" in on)
+        if "budget-cap-low" in changed:
+            self.meter.limit = LOW_LIMIT_USD if "budget-cap-low" in on else LIMIT_USD
+        if changed & {"stolen-key", "admin-key-stolen"} and not on & {"stolen-key", "admin-key-stolen"}:
+            self.store.reset()
+            self.cache.clear()
+
     def handler(self, name: str) -> Callable[[Request], Answer]:
         """The measured handler of one endpoint."""
-        work: Callable[[Request], dict[str, Any]] = getattr(self, f"_{name}")
+        return self.measured(name, getattr(self, f"_{name}"))
+
+    def measured(self, name: str, work: Callable[[Request], dict[str, Any] | Answer]) -> Callable[[Request], Answer]:
+        """``work`` behind its key check and within the metrics and the log of the endpoint of that name."""
         endpoint = self.paths[name]
 
-        def measured(request: Request) -> Answer:
+        def run(request: Request) -> Answer:
             begun = time.perf_counter()
             self.active.add()
-            customer, error = "", ""
+            who, error = Who("", "", ""), ""
             try:
-                customer = self._authenticate(request, name)
-                answer = Answer(200, work(request))
+                who = self._authenticate(request, name)
+                self._local.customer = who.customer
+                done = work(request)
+                answer = done if isinstance(done, Answer) else Answer(200, done)
                 self.done[name] += 1
             except Rejected as rejected:
-                answer, error = Answer(rejected.status, {"detail": rejected.detail}), rejected.detail
+                answer, error = Answer(rejected.status, {"detail": rejected.detail}), str(rejected)
+                who = rejected.who or who
                 if rejected.type:
                     self.errors.add(rejected.type, endpoint)
             finally:
@@ -155,53 +151,49 @@ class App:
             taken = time.perf_counter() - begun
             self.requests.add(*labels)
             self.seconds.observe(taken, *labels)
-            self._log(request, answer.status, taken, customer, error)
+            self._log(request, answer.status, taken, who, error)
             return answer
 
-        return measured
+        return run
 
-    def _log(self, request: Request, status: int, taken: float, customer: str, error: str) -> None:
-        number = next(self._count)
-        if status < 400 and number % LOGGED:
-            return
+    def _log(self, request: Request, status: int, taken: float, who: Who, error: str) -> None:
         level = "error" if status >= 500 else "warning" if status >= 400 else "info"
         self.journal.event(
             level,
             "request_failed" if error else "request_completed",
             request_id=uuid.uuid4().hex[:12],
             trace_id=uuid.uuid4().hex,
-            customer_id=customer,
+            customer_id=who.customer,
+            key_id=who.key_id,
             method=request.method,
             path=request.path,
             status_code=status,
             latency_ms=round(taken * 1000, 1),
-            client_host=request.client,
+            client_host=_client(request),
             **({"error": error} if error else {}),
         )
 
-    def _authenticate(self, request: Request, name: str) -> str:
-        """The customer of the key, from the cache or looked up; then the customer's rate limit."""
+    def _authenticate(self, request: Request, name: str) -> Who:
+        """Whose the key is, from the cache or looked up; then the customer's status and rate limit."""
         if self.loading:
             raise Rejected(503, "", "Service is starting")
-        if name == "customers":
+        if name in ADMIN:
             if request.headers.get("X-Admin-API-Key") != self.admin_key:
                 raise Rejected(401, "authentication", "Invalid admin API key")
-            return "admin"
-        key = request.headers.get("X-API-Key", "")
-        if self._known.get(key, 0.0) > time.monotonic():
-            self.key_hits.add()
-        else:
-            self.key_misses.add()
-            if key not in self.keys:
-                raise Rejected(401, "authentication", "Invalid API key")
-            self._known[key] = time.monotonic() + 300
-        customer = self.keys[key]
-        if not self._buckets[customer].take():
-            self.limited.add(customer, "pro")
-            raise Rejected(429, "", "Rate limit exceeded")
-        return customer
+            return Who("admin", "admin", "active")
+        known, hit = self.cache.find(request.headers.get("X-API-Key", ""))
+        (self.key_hits if hit else self.key_misses).add()
+        if known is None:
+            raise Rejected(401, "authentication", "Invalid API key")
+        who = Who(*known)
+        if who.status != "active":
+            raise Rejected(403, "", f"Customer account is {who.status}", who)
+        if not self._buckets[who.customer].take():
+            self.limited.add(who.customer, "pro")
+            raise Rejected(429, "", "Rate limit exceeded", who)
+        return who
 
-    def _own(self, request: Request, *required: str) -> None:
+    def own(self, request: Request, *required: str) -> None:
         """Payload check, then the service's own work in its one worker."""
         body = request.json()
         missing = [name for name in required if not body.get(name)]
@@ -236,7 +228,7 @@ class App:
             self.kyro_seconds.observe(time.perf_counter() - begun, operation.lower(), instance, success)
 
     def _capture(self, request: Request) -> dict[str, Any]:
-        self._own(request, "goal", "episode_type")
+        self.own(request, "goal", "episode_type")
         self._embed()
         self._kyrodb("Insert")
         if request.json().get("image"):
@@ -244,7 +236,7 @@ class App:
         return {"episode_id": uuid.uuid4().hex}
 
     def _search(self, request: Request) -> dict[str, Any]:
-        self._own(request, "goal")
+        self.own(request, "goal")
         if "single-endpoint-slow" in self.on:
             time.sleep(SLOW_SEARCH)
         self._embed()
@@ -252,27 +244,26 @@ class App:
         return {"results": []}
 
     def _gate(self, request: Request) -> dict[str, Any]:
-        self._own(request, "goal")
+        self.own(request, "goal")
         self._embed()
         self._kyrodb("Query")
         return {"allow": True}
 
     def _reflect(self, request: Request) -> dict[str, Any]:
-        self._own(request, "goal")
+        self.own(request, "goal")
         self._embed()
         self._kyrodb("Query")
-        begun = time.perf_counter()
         try:
-            self.model.complete()
+            return self.reflections.run(self._local.customer)
         except ConnectionError as error:
-            self.model_calls.add(self.model.name, "false")
-            self.failures.add("llm_error")
             raise Rejected(502, "llm", f"openrouter: {error}") from error
-        finally:
-            self.model_seconds.observe(time.perf_counter() - begun, self.model.name)
-        self.model_calls.add(self.model.name, "true")
-        return {"reflection": "ok"}
 
-    def _customers(self, request: Request) -> dict[str, Any]:
-        self._own(request)
-        return {"customer_id": request.tail, "status": "active", "subscription_tier": "pro"}
+    def _episodes(self, request: Request) -> dict[str, Any]:
+        self.own(request)
+        raise Rejected(404, "", "Episode not found")
+
+
+def _client(request: Request) -> str:
+    """The proxy before the service is trusted, as with uvicorn's --proxy-headers."""
+    forwarded: str = request.headers.get("X-Forwarded-For", request.client)
+    return forwarded.partition(",")[0].strip()

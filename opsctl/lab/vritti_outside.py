@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from opsctl.lab.identity import HOST
 
@@ -24,6 +24,8 @@ class Kyrodb:
     def __init__(self, ports: dict[str, int]) -> None:
         import grpc
 
+        self.open = False  # the breaker: while it is open no call leaves the process
+
         self._grpc = grpc
         self.instances = tuple(ports)
         self._calls: dict[tuple[str, str], Any] = {}
@@ -37,6 +39,8 @@ class Kyrodb:
 
     def call(self, method: str, instance: str) -> None:
         """One data call."""
+        if self.open:
+            raise ConnectionError("UNAVAILABLE: circuit breaker is open")
         try:
             self._calls[instance, method](b"", timeout=DEADLINE)
         except self._grpc.RpcError as error:
@@ -55,24 +59,26 @@ class Kyrodb:
 class Model:
     """The language-model provider. Raises ConnectionError."""
 
-    name = "anthropic/claude-3-haiku"
+    names: ClassVar[dict[str, str]] = {"cheap": "anthropic/claude-3-haiku", "premium": "openai/gpt-4o"}
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._local = threading.local()
-        self._body = json.dumps({"model": self.name, "messages": [{"role": "user", "content": "reflect"}]})
 
-    def complete(self) -> None:
-        """One completion over a connection kept per thread."""
+    def complete(self, name: str, prompt: str) -> dict[str, Any]:
+        """One completion over a connection kept per thread; the provider's answer."""
+        body = json.dumps({"model": name, "messages": [{"role": "user", "content": prompt}]})
         link: http.client.HTTPConnection | None = getattr(self._local, "link", None)
         if link is None:
             link = self._local.link = http.client.HTTPConnection(HOST, self._port, timeout=MODEL_DEADLINE)
         try:
-            link.request("POST", "/api/v1/chat/completions", self._body, {"Content-Type": "application/json"})
+            link.request("POST", "/api/v1/chat/completions", body, {"Content-Type": "application/json"})
             answer = link.getresponse()
-            answer.read()
+            came = answer.read()
         except (OSError, http.client.HTTPException) as error:
             link.close()
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         if answer.status != 200:
             raise ConnectionError(f"HTTP {answer.status} from the provider")
+        found: dict[str, Any] = json.loads(came)
+        return found

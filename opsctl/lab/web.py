@@ -111,10 +111,21 @@ class _Handler(BaseHTTPRequestHandler):
             head, _, tail = path.rpartition("/")
             handler = self.server.routes.get((self.command, head + "/"))
         if handler is None:
+            handler, tail = self._under(path)
+        if handler is None:
             known = any(p == path for _, p in self.server.routes)
             return self._send(Answer(405 if known else 404, {"detail": "Method not allowed" if known else "Not found"}))
         client = self.client_address[0]
         return self._send(handler(Request(self.command, path, tail, self.headers, body, client, asked)))
+
+    def _under(self, path: str) -> tuple[Handler | None, str]:
+        """The route ``/x/...`` that a path is under, and the rest of the path."""
+        head = path
+        while head:
+            head, _, _ = head.rpartition("/")
+            if handler := self.server.routes.get((self.command, head + "/...")):
+                return handler, path.removeprefix(head + "/")
+        return None, ""
 
     def _send(self, answer: Answer) -> None:
         body = answer.body
@@ -147,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(port: int, routes: dict[tuple[str, str], Handler]) -> Server:
-    """Listen on 127.0.0.1 and answer in threads; a route path that ends in ``/`` takes one more segment."""
+    """Listen on 127.0.0.1 and answer in threads; a route path that ends in ``/`` takes one more segment,
+    one that ends in ``/...`` any number of them."""
     server = Server((HOST, port), _Handler, bind_and_activate=False)
     server.routes = routes
     server.allow_reuse_address = True

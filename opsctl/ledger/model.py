@@ -6,25 +6,25 @@ tables of runs are made from them, so that lists are fast; ``verify`` compares b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from opsctl.model import Struct
 
 EntryKind = Literal[
-    "begun",  # body: the Plan; the run's first entry
+    "begun",  # body: the NewRun, the Plan in it as ``plan``; the run's first entry
     "intent",  # step: about to act; body: the Step
     "result",  # step: what came of it; body: the Did
-    "settled",  # step: found out later by a look (resume); body: {effect, says}
+    "settled",  # step: found out later by a look (resume); body: {effect, says}, and undo true for a look at its undo
     "guard",  # a guard signal was broken while applying; body: {signal, says, action: pause|stop}
     "verified",  # body: {says, findings, ok}
     "outcome",  # body: the Outcome; the run's last entry, unless it is resumed or undone
     "resumed",  # somebody goes on; body: {actor, host}
     "undo-intent",  # step: about to undo; body: the inverse
     "undo-result",  # step: body: the Did
-    "note",  # body: {text}
-    "unlocked",  # a lease was taken away by force; body: {lease, holder}
+    "note",  # body: {text}, and {actor, host} where somebody added it by hand
+    "unlocked",  # a lease changed hands; body: {lease, scope, holder, why}; of the run under it, else of none
 ]
 RunState = Literal["running", "done", "undone"]  # running without a live lease: crashed, `ledger resume` goes on
 
@@ -69,7 +69,11 @@ class Run(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One line of the record. ``hash`` = sha256 over ``previous`` and everything else here."""
+    """One line of the record. ``hash`` = sha256 over ``previous`` and everything else here (chain.py).
+
+    The ledger adds to a body: ``redacted`` true where something in it looked like a secret and was masked, ``clock``
+    (what the clock said) where that was before the newest entry's time.
+    """
 
     number: int  # over all runs, from 1, without a gap
     run: str
@@ -157,12 +161,22 @@ class Ledger(Protocol):
         """Those in force."""
         ...
 
-    def force_unlock(self, id: str) -> Lease:
-        """Take a lease away by its id; returns what it was. Raises UsageError when there is none."""
+    def force_unlock(self, id: str, *, actor: str = "", host: str = "") -> Lease:
+        """Take a lease away by its id; returns what it was. Raises UsageError when there is none.
+
+        ``actor`` and ``host``: who does, for the record.
+        """
         ...
 
-    def verify(self) -> Checked:
-        """Recompute every hash, and compare runs with their entries. Reads in pages: memory does not grow."""
+    def export(self, since: datetime | None = None) -> Iterator[bytes]:
+        """Every entry from then on, oldest first, one line of JSON each."""
+        ...
+
+    def verify(self, head: str = "") -> Checked:
+        """Recompute every hash, and compare runs with their entries. Reads in pages: memory does not grow.
+
+        ``head``: a hash that was noted earlier (or 12 digits of it), which must still be among the entries.
+        """
         ...
 
     def close(self) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from opsctl.errors import CouldNotLook
 from opsctl.model import Evidence, Seen, Value
-from opsctl.probes import alertmanager_changes, alertmanager_delivery
+from opsctl.probes import alertmanager_changes, alertmanager_delivery, alertmanager_storm
 from opsctl.probes.look import Look
 from opsctl.probes.registry import NoParams, probe
 
 if TYPE_CHECKING:
     from opsctl.clients.alertmanager import Alert
 
-__all__ = ["alertmanager_changes", "alertmanager_delivery", "alerts"]
+__all__ = ["alertmanager_changes", "alertmanager_delivery", "alertmanager_storm", "alerts"]
 
 _SHOWN = 20
 _NAMING = ("service", "job", "component", "app", "namespace")  # labels that may name a service

@@ -113,6 +113,11 @@ def opinion(answer: HttpAnswer, now: float) -> Finding:
     return _doubted(found, answer, fields, "timestamp", HealthParams(), now)
 
 
+def component_words(answer: HttpAnswer, key: str = "") -> dict[str, str]:
+    """Name and status word of each component that a health answer names; ``key``: the field that holds them."""
+    return dict(_components(_fields(answer), key))
+
+
 def _hung(look: Look, params: HealthParams, failed: CouldNotLook, timeout: float, slow: float, source: str) -> Seen:
     """No answer within more than the bound: slow is measured, healthy or not is unknown."""
     unknown = Unknown(reason=failed.reason, says=failed.says, address=failed.address, setting=failed.setting)
@@ -255,4 +260,4 @@ def _text(value: object) -> str:
     return str(value)[:120]
 
 
-from opsctl.probes import http_reach  # noqa: E402, F401 - it registers itself, and judges by what stands above
+from opsctl.probes import http_meter, http_reach  # noqa: E402, F401 - they register themselves; the second judges by what stands above

@@ -191,3 +191,6 @@ def _evidence(
         values=values,
         unknown=unknown,
     )
+
+
+from opsctl.probes import kyrodb_ladder, kyrodb_told  # noqa: E402, F401 - they register themselves

@@ -107,3 +107,6 @@ def _judged(params: LinesParams, counted: Counted, level: str) -> Finding:
         unit="count",
         parameter="above",
     )
+
+
+from opsctl.probes import log_keys  # noqa: E402, F401 - it registers itself

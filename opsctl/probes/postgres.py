@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsctl.probes import (
     postgres_activity,
     postgres_capacity,
+    postgres_holders,
     postgres_load,
     postgres_locks,
     postgres_sessions,
@@ -15,6 +16,7 @@ from opsctl.probes import (
 __all__ = [
     "postgres_activity",
     "postgres_capacity",
+    "postgres_holders",
     "postgres_load",
     "postgres_locks",
     "postgres_sessions",

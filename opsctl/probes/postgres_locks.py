@@ -48,8 +48,9 @@ def locks(look: Look, params: LocksParams) -> Seen:
     values = [Value(name="sessions waiting for a lock", value=waiting, unit="count")]
     if waiting == 0:
         says = "no session waits for a lock"
-        ids = ("postgres.lock-wait", "postgres.lock-root-idle", "postgres.wraparound-autovacuum")
-        return Seen(evidence=(here.evidence(values),), findings=tuple(judged(id, False, says) for id in ids))
+        others = (judged(id, False, says) for id in ("postgres.lock-root-idle", "postgres.wraparound-autovacuum"))
+        none = judged("postgres.lock-wait", False, says, measured=0.0, threshold=above, unit="s", parameter="above")
+        return Seen(evidence=(here.evidence(values),), findings=(none, *others))
     values.append(Value(name="longest wait", value=longest, unit="s"))
     roots = _roots(here)
     values += [

@@ -1,13 +1,15 @@
 """The probes on signals: the objectives of the runbook, and what the causes ask about signals.
 
 ``signal_objectives`` decides the verdict; ``signal_bounds`` looks at values now, ``signal_groups`` at the rows of a
-labelled signal, ``signal_past`` at how values came about, ``signal_trend`` and ``signal_set`` at their course.
+labelled signal, ``signal_past`` and ``signal_factors`` at how values came about, ``signal_trend`` and ``signal_set``
+at their course.
 """
 
 from __future__ import annotations
 
 from opsctl.probes import (
     signal_bounds,
+    signal_factors,
     signal_few,
     signal_groups,
     signal_objectives,
@@ -19,6 +21,7 @@ from opsctl.probes import (
 
 __all__ = [
     "signal_bounds",
+    "signal_factors",
     "signal_few",
     "signal_groups",
     "signal_objectives",

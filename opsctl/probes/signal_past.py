@@ -101,6 +101,16 @@ def _usual(look: Look, params: UsualParams, now: Reading) -> tuple[Reading | Non
     return None, None, f"{why}; the profile has no baseline"
 
 
+def usual_value(look: Look, signal: str, now: Reading) -> tuple[float | None, str]:
+    """What a signal usually is and where that is from: its past, else the middle of the profile's healthy range."""
+    params = UsualParams(signal=signal, finding="")
+    before, base, source = _usual(look, params, now)
+    if before is None and signal in look.profile.baselines:
+        low, high = look.profile.baselines[signal]
+        return (max(low, 0.0) * high) ** 0.5 or high, "usually"
+    return base, source
+
+
 class OnsetParams(Params, frozen=True, kw_only=True):
     """``signal``: a gauge with a unix time, such as the process' start. Breach when the objective of the runbook
     began to be broken within ``within`` after that time."""

@@ -139,7 +139,7 @@ def _judged(symptom: Symptom, state: Any, says: str) -> Finding:
 
 
 def _at(fields: Any, steps: list[str]) -> list[Any]:
-    """The values under a dotted path; ``*`` goes into every entry of a list or object."""
+    """The values under a dotted path; ``*`` goes into every entry of a list or object, a name to the entry so named."""
     if not steps:
         return [fields]
     step, rest = steps[0], steps[1:]
@@ -148,6 +148,9 @@ def _at(fields: Any, steps: list[str]) -> list[Any]:
         return [value for one in inner for value in _at(one, rest)]
     if isinstance(fields, dict):
         return _at(fields[step], rest) if step in fields else []
+    if isinstance(fields, list) and not step.isdigit():  # a list of named parts, as some health answers have
+        named = [one for one in fields if isinstance(one, dict) and one.get("name") == step]
+        return [value for one in named for value in _at(one, rest)]
     if isinstance(fields, list) and step.isdigit() and int(step) < len(fields):
         return _at(fields[int(step)], rest)
     return []

@@ -139,7 +139,8 @@ def _next(told: Outline, style: Style) -> str:
     for index, step in enumerate(told.next):
         head = style.paint("Next", "bold") + "  " if index == 0 else "      "
         if is_command(step):
-            lines.append(head + printable(step))
+            only = style.paint("     plan only; changes nothing", "dim") if step.startswith("opsctl remediate") else ""
+            lines.append(head + printable(step) + only)
         else:
             lines.extend(_wrap(step, style, indent=head, hang="        "))
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import textwrap
 from opsctl.report.style import Style
 from opsctl.runbooks.index import asks
 from opsctl.runbooks.load import Loaded, needs_of
-from opsctl.runbooks.model import CauseSpec, OkFinding, ProbeUse, Runbook
+from opsctl.runbooks.model import CauseSpec, Mitigation, OkFinding, ProbeUse, Runbook
 
 
 def as_text(loaded: Loaded, style: Style) -> str:
@@ -28,6 +28,9 @@ def as_text(loaded: Loaded, style: Style) -> str:
         style.paint("Diagnosis", "bold") + "\n" + "\n".join(_item(_probe_line(u), width) for u in book.diagnosis)
     )
     parts.append(style.paint("Causes", "bold") + "\n" + "\n".join(_cause_text(c, width) for c in book.causes))
+    if book.mitigation:
+        rows = [_mitigation_text(book, m, width) for m in book.mitigation]
+        parts.append(style.paint("Mitigation", "bold") + "\n" + "\n".join(rows))
     if book.escalate:
         parts.append(style.paint("Escalate", "bold") + "\n" + _fill(book.escalate, width))
     parts.append(f"Run it: opsctl diagnose {book.runbook} -s SERVICE\nFile: {loaded.path}")
@@ -61,6 +64,19 @@ def as_markdown(book: Runbook) -> str:
         following = " ".join([*(f"`opsctl diagnose {t}`" for t in c.try_), _one(c.advice)]).strip()
         lines.append(f"| {c.cause} | {_one(c.says)} | {confirms} | {refutes} | {following} |")
     lines.append("")
+    if book.mitigation:
+        lines += [
+            "## Mitigation",
+            "",
+            f"`opsctl remediate {book.runbook} -s SERVICE` says which of these would help; with an action it "
+            "shows the plan. "
+            "Nothing is changed before somebody says yes to that plan.",
+            "",
+            "| action | why | answers | services | done when |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        lines += [_mitigation_row(m) for m in book.mitigation]
+        lines.append("")
     if book.escalate:
         lines += ["## Escalate", "", _one(book.escalate), ""]
     return "\n".join(lines)
@@ -91,6 +107,31 @@ def _cause_text(cause: CauseSpec, width: int) -> str:
     if cause.advice:
         lines.append(_item(f"then: {_one(cause.advice)}", width, "      "))
     return "\n".join(lines)
+
+
+def mitigation_name(mitigation: Mitigation) -> str:
+    """What its command is called: its own name, else the action's part after the dot."""
+    return mitigation.command
+
+
+def _answers(mitigation: Mitigation) -> str:
+    return ", ".join(mitigation.causes or mitigation.when) or "any cause"
+
+
+def _mitigation_text(book: Runbook, mitigation: Mitigation, width: int) -> str:
+    name = mitigation_name(mitigation)
+    lines = [_item(f"opsctl remediate {book.runbook} {name} -s SERVICE", width)]
+    lines.append(_item(_one(f"{mitigation.says} Answers {_answers(mitigation)}."), width, "      "))
+    return "\n".join(lines)
+
+
+def _mitigation_row(mitigation: Mitigation) -> str:
+    # the ids of runbooks/pages/actions: the page says what each sends, needs and undoes
+    name = f"[{mitigation_name(mitigation)}](actions/{mitigation.action}.md)"
+    answers = ", ".join(f"`{one}`" for one in mitigation.causes or mitigation.when)
+    services = ", ".join(mitigation.services) or ", ".join(f"those with {need}" for need in needs_of(mitigation.needs))
+    findings = ", ".join(f"`{one}` ok" for one in mitigation.verify.findings) or "what was broken is ok"
+    return f"| {name} | {_one(mitigation.says)} | {answers} | {services or 'all'} | {findings} |"
 
 
 def _one(text: str) -> str:

@@ -28,7 +28,7 @@ def parameters(probe: Probe) -> list[tuple[str, str, str]]:
         else:
             value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
             default = "none" if value is None or value in ("", (), {}) else _shown(value)
-        rows.append((field.encode_name, _kind(field.type), default))
+        rows.append((field.encode_name, kind_of(field.type), default))
     return rows
 
 
@@ -36,17 +36,18 @@ def _shown(value: Any) -> str:
     return ", ".join(str(v) for v in value) if isinstance(value, tuple | list) else str(value)
 
 
-def _kind(type_: Any) -> str:
+def kind_of(type_: Any) -> str:
+    """A parameter's type in words."""
     args = [a for a in getattr(type_, "__args__", ()) if a is not type(None)]
     origin = getattr(type_, "__origin__", None)
     if origin in (tuple, list):
-        return "list of " + _kind(args[0])
+        return "list of " + kind_of(args[0])
     if origin is dict:
         return "mapping"
     if origin is not None and str(origin) == "typing.Literal":
         return " or ".join(str(a) for a in args)
     if args:
-        names = [_kind(a) for a in args]
+        names = [kind_of(a) for a in args]
         if set(names) <= {"text", "number", "integer"} and "text" in names and len(names) > 1:
             return "quantity"  # 50ms, 5%, or a number of base units
         return " or ".join(dict.fromkeys(names))

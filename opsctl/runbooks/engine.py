@@ -41,6 +41,7 @@ class Setting(NamedTuple):
     notes: tuple[str, ...] = ()
     runbooks: tuple[str, ...] = ()  # names that exist, for what to run next
     override: Override = Override()  # what the context changed in the profile, for the report
+    changes: bool = True  # ask every system what changed, beside the runbook's own probes
 
 
 def diagnose(
@@ -55,6 +56,7 @@ def diagnose(
     began = time.monotonic()
     signals = Recording(setting.signals)
     plans = plan(loaded, profile, parameters) if defines(profile, runbook.runbook) else []
+    plans = [item for item in plans if setting.changes or not item.beside]
 
     def call(item: Plan) -> Callable[[float], Seen]:
         def run(deadline: float) -> Seen:

@@ -19,7 +19,7 @@ from opsctl.runbooks.chosen import concerns, defines
 from opsctl.runbooks.collected import Collected
 from opsctl.runbooks.load import Loaded
 from opsctl.runbooks.model import CauseSpec, Runbook
-from opsctl.runbooks.narrate import next_steps, sentence
+from opsctl.runbooks.narrate import next_steps, remedies, sentence
 from opsctl.services.model import Profile
 
 
@@ -60,7 +60,10 @@ def judge(
     if word == "ok":  # nothing to explain: what speaks for a cause is kept, but confirms nothing
         judged = [(spec, _unconfirmed(result)) for spec, result in judged]
     ranked = causes.rank(
-        msgspec.structs.replace(result, next=next_steps(spec, profile.service, how.runbooks)) for spec, result in judged
+        msgspec.structs.replace(
+            result, next=next_steps(spec, profile.service, how.runbooks, remedies(runbook, profile, spec.cause))
+        )
+        for spec, result in judged
     )
     measured = verdict.headline(deciding, collected.evidence)
     onset = measured.since if measured is not None else None

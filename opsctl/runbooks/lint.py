@@ -100,13 +100,13 @@ def _inside(runbook: Runbook, place: str) -> list[Problem]:
             error(says)
     used = {
         value["param"]
-        for use in runbook.diagnosis
-        for value in use.with_.values()
+        for given in (*(use.with_ for use in runbook.diagnosis), *(one.with_ for one in runbook.mitigation))
+        for value in given.values()
         if isinstance(value, dict) and "param" in value
     }
     for parameter in runbook.parameters:
         if parameter.name not in used:
-            warning(f"parameter {parameter.name} is used by no probe")
+            warning(f"parameter {parameter.name} is used by no probe and no action")
     for cause in runbook.causes:
         for id in _ids(cause):
             if id not in emitted:

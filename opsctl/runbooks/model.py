@@ -85,6 +85,11 @@ class Mitigation(Spec, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()  # () = all
     says: str = ""  # why one would, in one sentence
 
+    @property
+    def command(self) -> str:
+        """What its command is called."""
+        return self.name or self.action.partition(".")[2] or self.action
+
 
 class Runbook(Spec, frozen=True, kw_only=True):
     """One runbook. ``decides``: finding ids that decide the verdict besides the objectives and symptoms."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsctl.model import Finding, Unknown, VerdictWord
-from opsctl.runbooks.model import CauseSpec
+from opsctl.runbooks.chosen import concerns
+from opsctl.runbooks.model import CauseSpec, Runbook
 from opsctl.runbooks.verdict import OBJECTIVE, SYMPTOM
+from opsctl.services.model import Profile
 
 
 def sentence(
@@ -29,7 +31,20 @@ def sentence(
     return f"{service}: {finding.says}"
 
 
-def next_steps(spec: CauseSpec, service: str, runbooks: Sequence[str]) -> tuple[str, ...]:
-    """What to go on with for a cause: commands that exist here, else the runbook's advice in words."""
+def next_steps(
+    spec: CauseSpec, service: str, runbooks: Sequence[str], remedies: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What to go on with for a cause: commands that exist here (``remedies``: those that act), then advice in words."""
     commands = tuple(f"opsctl diagnose {name} -s {service}" for name in spec.try_ if name in runbooks)
-    return commands + ((spec.advice,) if spec.advice else ())
+    return (*commands, *remedies, *((spec.advice,) if spec.advice else ()))
+
+
+def remedies(runbook: Runbook, profile: Profile, cause: str) -> tuple[str, ...]:
+    """The commands of the runbook's actions that answer this cause, in its order; each shows a plan first."""
+    return tuple(
+        f"opsctl remediate {runbook.runbook} {mitigation.command} -s {profile.service}"
+        for mitigation in runbook.mitigation
+        if cause in mitigation.causes
+        and (not mitigation.services or profile.service in mitigation.services)
+        and concerns(profile, mitigation.needs)
+    )

@@ -175,6 +175,10 @@ def _rest(profile: Profile) -> Iterator[Fault]:
             yield Fault("error", path, says)
         if adapter.kind == "command" and not adapter.argv:
             yield Fault("error", path, f"adapter {name}: a command needs argv")
+        if adapter.unit.startswith("-"):
+            yield Fault("error", path, f"adapter {name}: the name of a unit cannot begin with -")
+        if adapter.endpoint:
+            yield from _known("endpoint", adapter.endpoint, profile.endpoints, path)
     for index, step in enumerate(profile.escalation):
         yield from _duration(step.after, ("escalation", index))
         if step.severity:

@@ -13,7 +13,7 @@ from opsctl.config.yamlfile import load_yaml, read_struct
 from opsctl.errors import ConfigError
 from opsctl.nearest import unknown_name
 from opsctl.services.find import list_profiles
-from opsctl.services.model import LogFile, Profile
+from opsctl.services.model import Adapter, LogFile, Profile
 from opsctl.signals.model import Band, Objective, Signal
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def apply_override(profile: Profile, override: ServiceOverride) -> Profile:
         changes["baselines"] = {**profile.baselines, **override.baselines}
     if override.capacity:
         changes["capacity"] = {**profile.capacity, **override.capacity}
+    if override.adapters:
+        here = {name: Adapter(**msgspec.structs.asdict(one)) for name, one in override.adapters.items()}
+        changes["adapters"] = {**profile.adapters, **here}
     if override.window:
         changes["window"] = override.window
         changes["signals"] = {name: _without_window(signal) for name, signal in profile.signals.items()}

@@ -64,11 +64,25 @@ class Kubernetes(Spec, frozen=True, kw_only=True):
 
 
 class Adapter(Spec, frozen=True, kw_only=True):
-    """How a unit is restarted, stopped or scaled. ``kind``: pm2, docker-compose, kubernetes, systemd, command."""
+    """How a unit is restarted, stopped or scaled. ``kind``: pm2, docker-compose, kubernetes, systemd, command.
+
+    ``argv`` (command): restarts it, or does what stands for ``{verb}`` in it: restart, stop, start, status. ``status``
+    exits with 0 when it runs and 3 when it does not, and may print ``pid=N``. ``foreground``: argv starts the program
+    and stays, which is no restart. ``folder``: where relative paths begin. ``endpoint``: of the profile, tells when it
+    is ready again. ``data``: folder whose disk must have room. ``user``: systemd's user manager.
+    """
 
     kind: str
     unit: str = ""
     argv: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    foreground: bool = False
+    user: bool = False
+    folder: str = ""
+    endpoint: str = ""
+    data: str = ""
     env_file: str = ""
     assumed: bool = False
     note: str = ""

@@ -65,7 +65,7 @@ def places(profile: Profile, settings: Settings) -> Iterator[Placed]:
     named = {name: None for name, owner in settings.named(profile.service) if owner == profile.service}
     for name in {**dict.fromkeys(profile.endpoints), **named, **dict.fromkeys(SHARED_ENDPOINTS)}:
         spec = profile.endpoints.get(name)
-        kind = spec.kind if spec is not None else name
+        kind = spec.kind if spec is not None else name.removesuffix("-act")  # whom remediation acts as
         try:
             yield Placed(name, kind, resolve(name), None)
         except CouldNotLook as failure:

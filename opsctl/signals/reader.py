@@ -150,6 +150,19 @@ class SignalReader:
         """Seconds between two samples in Prometheus."""
         return self._interval
 
+    def fresh(self) -> SignalReader:
+        """The same reader with nothing read yet: for a second look at what may have moved."""
+        return SignalReader(
+            self._readers,
+            labels=self._labels,
+            scrape_interval=self._interval,
+            window=self._window,
+            pause=self._scraping.pause,
+            prefer=self._prefer,
+            prometheus=self._prometheus,
+            metrics=self._metrics,
+        )
+
     def _read(self, name: str, signal: Signal, at: float | None, window: float | None, timeout: float) -> Reading:
         if self._prefer == "direct":
             if at is not None:

@@ -1,5 +1,7 @@
 """For every fault of the lab: `lab break F`, then each runbook names its cause first; `lab heal`, then all is well.
 
+A fault that an action ends is remedied in between: planned, applied by the plan's hash, verified, told by the ledger.
+
 A fault is broken and healed once for all its runbooks. The services are independent, so each has a worker of its own;
 faults that disturb all services come last, one after the other. The outcomes are judged one diagnosis a test, and told
 as a table at the end of the run.
@@ -15,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from opsctl.lab.fault import DOWN, STALE, Fault
+from opsctl.lab.fault import DOWN, STALE, STORM, Fault
 from opsctl.lab.faults import FAULTS
 from tests.acceptance import table
 from tests.acceptance.session import Session, confirmed, top
@@ -26,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(2400),
 ]
 
-AT_ONCE = {DOWN, STALE}  # these look at what is now; the others at a window of some seconds
+AT_ONCE = {DOWN, STALE, STORM}  # these look at what is now; the others at a window of some seconds
 FIRST_LOOK = 8.0  # seconds after the break: nothing shows earlier in a window
 SHOWN = 45.0  # seconds within which it must show
 CLEAR = 14.0  # seconds after healing: the window still holds what was
@@ -35,6 +37,16 @@ HEALED = 75.0
 PAUSE = 1.5
 
 DIAGNOSES = [(fault, runbook, cause) for fault in FAULTS for runbook, cause in fault.found_by]
+
+
+class Remedied(NamedTuple):
+    """What came of the fault's remedy: the plan as shown, the run as applied, the ledger's story."""
+
+    plan_code: int
+    planned: dict
+    code: int = -1
+    applied: dict = {}
+    story: str = ""
 
 
 class Outcome(NamedTuple):
@@ -46,6 +58,23 @@ class Outcome(NamedTuple):
     healed_code: int
     healed: dict
     attempts: int = 1
+    remedied: Remedied | None = None
+
+
+def remedied(session: Session, fault: Fault) -> Remedied | None:
+    """Plan the fault's remedy and apply that very plan, as one who reads each answer would."""
+    if fault.remedy is None:
+        return None
+    words = ("remediate", fault.remedy.runbook, fault.remedy.action, "-s", fault.service, *fault.remedy.options)
+    plan = session.opsctl(*words, "--dry-run", "-o", "json")
+    if plan.code != 0:
+        return Remedied(plan.code, {"says": plan.err or plan.out})
+    planned = plan.json()
+    done = session.opsctl(*words, "--yes", "--plan-hash", planned["plan"]["hash"], "-o", "json", timeout=240)
+    applied = done.json() if done.out.startswith("{") else {"says": done.err}
+    run = (applied.get("outcome") or {}).get("run", "")
+    story = session.opsctl("ledger", "show", run).out if run else ""
+    return Remedied(plan.code, planned, done.code, applied, story)
 
 
 def look(session: Session, runbook: str, service: str, until: float, wanted) -> tuple[int, dict]:
@@ -81,18 +110,21 @@ def one(session: Session, fault: Fault) -> dict[str, Outcome]:
 
     with ThreadPoolExecutor(len(fault.found_by)) as several:
         found = list(several.map(broken, fault.found_by))
+        remedy = remedied(session, fault)
         session.opsctl("lab", "heal", fault.id, "--no-wait", check=(0,))
         healed = time.monotonic()
         time.sleep(SOON if soon else CLEAR)
         after = list(several.map(healthy, fault.found_by))
     return {
-        runbook: Outcome(*seen, *then) for (runbook, _), seen, then in zip(fault.found_by, found, after, strict=True)
+        runbook: Outcome(*seen, *then, remedied=remedy)
+        for (runbook, _), seen, then in zip(fault.found_by, found, after, strict=True)
     }
 
 
 def as_it_should(cause: str, outcome: Outcome) -> bool:
-    """Found first and confirmed while broken; nothing confirmed once healed."""
+    """Found first and confirmed while broken; remedied; nothing confirmed once healed."""
     found = outcome.code in (1, 2) and top(outcome.report) == cause
+    found = found and (outcome.remedied is None or outcome.remedied.code == 0)
     return found and outcome.healed_code == 0 and confirmed(outcome.healed) == []
 
 
@@ -187,3 +219,27 @@ def test_the_fault_is_named_first_and_its_healing_seen(fault, runbook, cause, ou
     assert outcome.report["causes"][0]["status"] == "confirmed", shown
     assert outcome.healed_code == 0, outcome.healed["says"]
     assert confirmed(outcome.healed) == []
+
+
+REMEDIED = [pytest.param(fault, id=fault.id, marks=marks(fault)) for fault in FAULTS if fault.remedy is not None]
+
+
+@pytest.mark.parametrize("fault", REMEDIED)
+def test_its_remedy_is_planned_applied_verified_and_recorded(fault, outcomes, absent):
+    assert absent[fault.id] == []
+    found = outcomes[fault.id]
+    if isinstance(found, BaseException):
+        raise found
+    seen = found[fault.runbook].remedied
+    assert seen is not None
+    assert seen.plan_code == 0, seen.planned
+    targets = [step["target"]["id"] for step in seen.planned["plan"]["proposal"]["steps"]]
+    if fault.remedy.targets:
+        assert len(targets) == len(fault.remedy.targets), targets
+        assert all(any(id.startswith(name) for id in targets) for name in fault.remedy.targets), targets
+    outcome = seen.applied.get("outcome") or {}
+    assert outcome.get("word") == fault.remedy.word, (outcome, seen.applied.get("says"))
+    assert seen.code == 0
+    assert all(step["state"] in ("acted", "unchanged", "skipped") for step in seen.applied["steps"])
+    assert outcome["run"] in seen.story
+    assert all(id in seen.story for id in targets)

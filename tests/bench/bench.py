@@ -7,7 +7,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import alerts, completion, fan_out, front_door, healthcheck, logs, page, reports, silence
+from tests.bench import (
+    alerts,
+    completion,
+    fan_out,
+    front_door,
+    healthcheck,
+    invalidation,
+    ledger,
+    logs,
+    page,
+    reports,
+    silence,
+    storm,
+)
 from tests.bench.table import Row, render
 from tests.packaging.install import build_wheel, clean_environment, install_wheel
 
@@ -22,6 +35,9 @@ PARTS: dict[str, Part] = {
     "alerts": alerts.rows,
     "healthcheck": healthcheck.rows,
     "silence": silence.rows,
+    "storm": storm.rows,
+    "invalidation": invalidation.rows,
+    "ledger": ledger.rows,
 }
 
 

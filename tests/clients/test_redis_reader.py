@@ -13,6 +13,7 @@ import pytest
 from opsctl.clients import redis_url
 from opsctl.clients.redis import ClientsFull, RedisReader
 from opsctl.clients.redis_allowed import may_be_sent
+from opsctl.clients.redis_pages import bulk, literal
 from opsctl.config.endpoint import Endpoint
 from opsctl.errors import Bug, CouldNotLook
 from tests.fakes import rawserver
@@ -79,7 +80,7 @@ def test_the_reader_offers_no_way_to_send_a_command() -> None:
     offered = {name for name in dir(RedisReader) if not name.startswith("_")}
     assert offered == {
         "clients", "clock", "close", "config", "info", "keys", "latency_latest", "lifetimes", "may", "memory_stats",
-        "ping", "slowlog", "tls_unverified", "two", "user", "whoami",
+        "page", "ping", "sizes", "slowlog", "tls_unverified", "two", "user", "whoami",
     }  # fmt: skip
 
 
@@ -131,6 +132,55 @@ def test_a_large_database_is_sampled_and_not_walked(tmp_path: Path) -> None:
         here.close()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 1 << 20], ids=["byte by byte", "in sevens", "at once"])
+def test_a_page_is_read_as_it_comes_whatever_its_keys_hold(pieces: int) -> None:
+    keys = [b"p:a", b"p:\r\n$3\r\nabc", b"p:", b"p:\xff\x00", b"p:" + b"x" * 3000]
+    answer = b"*2\r\n$2\r\n17\r\n*5\r\n" + bulk(keys)
+
+    def behave(sock: socket.socket) -> None:
+        while sock.recv(65536):
+            for at in range(0, len(answer), pieces):
+                sock.sendall(answer[at : at + pieces])
+
+    with RawServer(behave) as server:
+        here = reader(f"redis://127.0.0.1:{server.port}")
+        for _ in range(2):
+            page = here.page(b"3", b"p:", timeout=10)
+            assert (page.cursor, page.keys, page.wire) == (b"17", keys, bulk(keys))
+        here.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"*2\r\n$1\r\n0\r\n*-1\r\n", "bad-answer"),
+        (b"*2\r\n$1\r\nx\r\n*0\r\n", "bad-answer"),
+        (b"*2\r\n$1\r\n0\r\n*1\r\n:1\r\na\r\n", "bad-answer"),
+        (b"*2\r\n$1\r\n0\r\n*0\r\n+OK\r\n", "bad-answer"),
+        (b"+OK\r\n", "bad-answer"),
+        (b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n", "timeout"),
+        (b"-NOPERM this user has no permissions to run the 'scan' command\r\n", "forbidden"),
+        (b"-LOADING Redis is loading the dataset in memory\r\n", "server-error"),
+        (b"-ERR unknown command 'SCAN'\r\n", "unsupported"),
+    ],
+)
+def test_what_is_no_page_is_a_failure(answer: bytes, reason: str) -> None:
+    def behave(sock: socket.socket) -> None:
+        while sock.recv(65536):
+            sock.sendall(answer)
+
+    with RawServer(behave) as server:
+        here = reader(f"redis://127.0.0.1:{server.port}")
+        with pytest.raises(CouldNotLook) as caught:
+            here.page(b"3", b"p:", timeout=0.5)
+        assert caught.value.reason == reason, caught.value.says
+        here.close()
+
+
+def test_a_pattern_is_the_prefix_and_no_wildcard() -> None:
+    assert literal(b"a*b?[c]\\^-:") == b"a\\*b\\?\\[c\\]\\\\^-:*"
 
 
 def test_keys_are_those_of_the_urls_database(tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ NOT_SHOWN: dict[tuple[str, str], str] = {
         "recent-deployment",
     ): "a bad release is shown in high-error-rate instead",
     ("resource-exhaustion", "cpu-throttling"): "no kubelet here that could throttle, or count it",
+    (
+        "db-pool-exhaustion",
+        "too-many-clients",
+    ): "all clients of the lab have one address: tests/probes/test_postgres_states.py",
     ("service-down", "evicted"): "shown on the API server of the tests: tests/probes/test_kubernetes_pods.py",
     ("service-down", "volume-failing"): "its events are shown in tests/probes/test_kubernetes_events.py",
 }

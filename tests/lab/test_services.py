@@ -105,7 +105,7 @@ def test_switches_tell_of_each_change_before_it_counts_as_done():
 
 
 def test_a_crowd_keeps_its_rate_and_never_has_more_requests_under_way_than_threads():
-    from opsctl.lab.traffic import Call, Crowd
+    from opsctl.lab.traffic_call import Call, Crowd
 
     (port,) = free_ports(1)
     busy: list[int] = [0]

@@ -68,6 +68,7 @@ PACKAGES = {  # server or shell -> (names of its program, Debian package, Homebr
         "prometheus-node-exporter",
         "node_exporter",
     ),
+    "nft": (("nft",), "nftables", ""),
     "zsh": (("zsh",), "zsh", "zsh"),
     "fish": (("fish",), "fish", "fish"),
     "chromium": (("chromium", "chromium-browser", "google-chrome"), "chromium", "--cask chromium"),

@@ -49,6 +49,7 @@ ENDPOINTS = {
         "metrics": "http://localhost:8000/metrics",
         "stats": "http://localhost:8000/stats",
         "admin": "http://localhost:8000/admin",
+        "provider-meter": "",
         "kyrodb-text": "localhost:50051",
         "kyrodb-image": "localhost:50052",
         "kyrodb-text-http": "http://localhost:51051",

@@ -14,7 +14,11 @@ from opsctl.errors import Bug
 from tests.servers.postgres import Postgres
 
 PACKAGE = Path(sql.__file__).parent.parent
-PARAMS = {"rows": 10, "queryids": ["1"], "seconds": 1.0, "limit": 5, "pids": [1]}
+PARAMS = {
+    "rows": 10, "queryids": ["1"], "seconds": 1.0, "limit": 5, "pids": [1], "pid": 1, "acting": "app", "role": "app",
+    "database": "app", "application": "api", "since": 0.0, "after": 5.0, "waited": 1.0,
+    "backend_start": "2026-01-01T00:00:00.000000Z",
+}  # fmt: skip
 CHANGING = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke|set|reset|call|do|copy|lock|vacuum|analyze"
     r"|reindex|cluster|refresh|listen|notify|prepare|execute|begin|commit|rollback|into|for\s+(?:update|share))\b"
@@ -27,7 +31,7 @@ FUNCTIONS = frozenset(
     age array_agg avg clock_timestamp coalesce count current_database current_setting extract greatest host least left
     make_interval max min mxid_age nullif pg_backend_pid pg_blocking_pids pg_conf_load_time pg_current_wal_lsn
     pg_has_role pg_is_in_recovery pg_postmaster_start_time pg_wal_lsn_diff split_part substring sum textsend unnest
-    pg_stat_statements
+    pg_stat_statements to_char
     """,
     )
 )
