@@ -25,16 +25,16 @@ _AUDIBLE = 6  # names told
 
 
 class SilenceParams(Params, frozen=True, kw_only=True):
-    """``for_``: how long; ``allow``: ``NAME=why`` of protected alerts; ``allow_count``: alerts it may mute in all."""
+    """``allow``: ``NAME=why`` of protected alerts; ``allow_count``: alerts that it may mute in all."""
 
-    for_: str = "30m"
+    duration: str = "30m"
     allow: tuple[str, ...] = ()
     allow_count: int | None = None
     root: str = ""
 
     def __post_init__(self) -> None:
         try:
-            seconds = parse_duration(self.for_)
+            seconds = parse_duration(self.duration)
         except UsageError as error:
             raise ValueError(error.sentence()) from None
         if not 60.0 <= seconds <= _LONGEST:
@@ -53,8 +53,11 @@ def _observe(hands: Hands, params: SilenceParams) -> Seen:
 
 def propose(seen: Seen, params: SilenceParams) -> Proposal:
     """One silence per group of alerts that follows from the root. Pure."""
-    storm, seconds = seen.storm, parse_duration(params.for_)
+    storm, seconds = seen.storm, parse_duration(params.duration)
     groups = [group for group in storm.groups if group.alerts]
+    named: dict[str, list[StormAlert]] = {}  # a silence here always names an alert: only those can be hit
+    for alert in seen.alerts:
+        named.setdefault(alert.name, []).append(alert)
     roots = {one.group.name for one in storm.roots}
     root = storm.root
     if params.root:
@@ -70,7 +73,7 @@ def propose(seen: Seen, params: SilenceParams) -> Proposal:
     for group in sorted(groups, key=lambda one: (-one.loud, one.name)):
         against = _left_alone(group, roots, covered, params.root)
         matchers = matchers_of(group)
-        hits = hit(matchers, seen.alerts)
+        hits = hit(matchers, named.get(group.name, []))
         if against is None:
             against = _refused(seen, group, matchers, seconds, comment, params)
         keys = {alert.key for alert in hits if not alert.status.silenced_by}
@@ -243,7 +246,7 @@ def _named(alert: StormAlert) -> str:
 
 
 HELP: Mapping[str, str] = {
-    "for_": "How long the silences last, 1m to 2h.",
+    "duration": "How long the silences last, 1m to 2h.",
     "allow": "A protected alert that may be muted all the same, with the reason: NAME=why.",
     "allow_count": "Mute up to so many firing alerts, whatever share of them that is.",
     "root": "The alert that you know to be the root: it stays audible, and what it explains is silenced.",

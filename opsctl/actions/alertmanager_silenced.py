@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opsctl.actions.model import Did, Effect, Verified
 from opsctl.errors import CouldNotLook, OpsctlError, Refused, Unavailable
+from opsctl.redact import printable, redact
 from opsctl.silences.matcher import Matcher, canonical, matches_all, of_silence
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def apply(hands: Hands, step: Step) -> Did:
             load_policy(find_policy(None)),
             matchers,
             seconds=float(step.before["seconds"]),
-            comment=str(step.before["comment"]),
+            comment=_marked(hands, step),
             firing=[alert.labels for alert in now.alerts],
             complete=now.complete,
             allow=step.before["allow"],
@@ -179,7 +180,10 @@ def _book(members: Members) -> Book:
 
 
 def _marked(hands: Hands, step: Step) -> str:
+    """The plan's comment, with what was said when it was applied, and the run."""
     comment = str(step.before["comment"])
+    if hands.reason and hands.reason not in comment:
+        comment = f"{redact(printable(hands.reason))}: {comment}"
     return f"{comment} {_mark(hands)}" if hands.run else comment
 
 

@@ -72,7 +72,8 @@ def verify(hands: Hands, plan: Plan, done: tuple[int, ...]) -> Saw:
     except CouldNotLook as failed:
         return Saw(ok=None, says=failed.says)
     alive = any(key.id == params.key and key.active for key in keys or ())
-    made = keyfile.state_of(Path(params.key_file).absolute()) == "full"
+    file = next((step.before["file"] for step in plan.proposal.steps if step.before.get("kind") == "make"), "")
+    made = keyfile.state_of(Path(file)) == "full"
     fine = made and (params.suspected or not alive) and (status == "active" or not params.suspend)
     word = "still works" if alive else "is revoked"
     says = f"{params.key} {word}, the new key is {'in its file' if made else 'missing'}, {params.customer} is {status}"
@@ -93,7 +94,7 @@ CONTAIN = register(
         help={
             "customer": "Id of the customer whose key it is.",
             "key": "Id of the key (not its text).",
-            "key_file": "New file for the new key's text; it gets mode 0600, and the text goes nowhere else.",
+            "key_file": "New file, or folder for one, for the new key's text; it gets mode 0600.",
             "old_key_file": "File with the old key's text, to prove that it is refused (or /dev/stdin).",
             "suspected": "It is not abused yet: make a second key, and leave the old one working.",
             "suspend": "Shut the whole customer out until the old key is refused.",

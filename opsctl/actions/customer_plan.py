@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class ContainParams(Params, frozen=True, kw_only=True):
-    """``key``: the id of the stolen key. ``key_file``: where the new key's text goes. ``old_key_file``: holds the
+    """``key``: the id of the stolen key. ``key_file``: where the new key's text goes, a file that is not there yet or a
+    folder. ``old_key_file``: holds the
     stolen key's text, for the proof; ``/dev/stdin`` reads it from there. ``restart``: an adapter of the profile."""
 
     customer: str
@@ -58,6 +59,7 @@ class Seen(NamedTuple):
     record: dict[str, Any]
     keys: tuple[Key, ...] | None
     use: evidence.Use
+    key_file: str
     file: str  # what hinders the key file, "" = nothing
     old_file: bool
     folder: str
@@ -77,12 +79,13 @@ def observe(hands: Hands, params: ContainParams) -> Seen:
     made = made_for(keys, params.key) is not None
     stem = f"{hands.profile.service}-{params.customer}-{params.key}"
     home = Path(params.evidence).absolute() if params.evidence else state_dir(hands.settings.environ) / "evidence"
-    file = Path(params.key_file).absolute()
+    file = _file(params, hands)
     return Seen(
         where=where,
         record=record,
         keys=keys,
         use=evidence.uses_of(hands, params.key),
+        key_file=str(file),
         file="" if made and keyfile.state_of(file) == "full" else keyfile.hindrance(file),
         old_file=params.old_key_file == "/dev/stdin" or Path(params.old_key_file).is_file(),
         folder=str(home / f"{stem}-{hands.moment:%Y%m%dT%H%M%SZ}"),
@@ -94,6 +97,14 @@ def observe(hands: Hands, params: ContainParams) -> Seen:
         check_path=proof.check_path(hands),
         restarts=_restarts(hands, params.restart) if params.restart else (),
     )
+
+
+def _file(params: ContainParams, hands: Hands) -> Path:
+    """The new key's file: the one that was named, or a new one in the folder that was."""
+    named = Path(params.key_file).absolute()
+    if named.is_dir():
+        return named / f"{params.customer}-{hands.moment:%Y%m%dT%H%M%SZ}.key"
+    return named
 
 
 def _restarts(hands: Hands, adapter: str) -> tuple[Step, ...]:
@@ -141,7 +152,7 @@ def planned(seen: Seen, p: ContainParams) -> tuple[Step, ...]:
     """The steps in their order; what is revoked first while a key is abused is last where it is only suspected."""
     made = _Steps(seen, p)
     status = str(seen.record.get("status", ""))
-    file = str(Path(p.key_file).absolute())
+    file = seen.key_file
     if not p.without_evidence:
         why = f"before anything is changed: the lines of {p.since} that name it, with their hashes"
         made.add("evidence", seen.folder, why, f"mkdir -m 700 {seen.folder}", folder=seen.folder, since=p.since)
@@ -199,7 +210,7 @@ def checks_of(seen: Seen, params: ContainParams) -> tuple[Check, ...]:
             says=f"{params.customer} is {seen.record.get('status') or 'without a status'}",
             ok=seen.record.get("status") in ("active", "suspended"),
         ),
-        Check(id="key-file", says=seen.file or f"{params.key_file} can be written", ok=not seen.file),
+        Check(id="key-file", says=seen.file or f"{seen.key_file} can be written", ok=not seen.file),
     ]
     if mine is not None and mine.admin:
         others = sum(key.admin and key.active and key.id != mine.id for key in keys or ())

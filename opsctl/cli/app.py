@@ -43,6 +43,9 @@ COMMANDS: dict[str, Entry] = {
     "service": Entry("opsctl.cli.service", "List, show, check and start service profiles."),
     "probe": Entry("opsctl.cli.probe", "List and show probes: what each asks, finds, costs and needs."),
     "action": Entry("opsctl.cli.action", "List and show actions: what each sends, needs, may touch and undoes."),
+    "db": Entry(
+        "opsctl.cli.db", "A service's Postgres and PgBouncer: who holds what, who waits for whom. Changes nothing."
+    ),
     "context": Entry("opsctl.cli.context", "Choose where opsctl looks, and ask where each value came from."),
     "report": Entry("opsctl.cli.report", "List, show and compare the reports that were saved."),
     "silence": Entry(

@@ -38,7 +38,7 @@ def changes(
 
     Exit code 0 when all sources could be looked at, 3 when one could not.
     """
-    from opsctl.cli.looking import only_service, signals_of
+    from opsctl.cli.looking import only_service
     from opsctl.clients.readers import Readers
     from opsctl.config.settings import load_settings
     from opsctl.durations import parse_duration, parse_time
@@ -46,6 +46,7 @@ def changes(
     from opsctl.runbooks.changed import what_changed
     from opsctl.runbooks.engine import Setting
     from opsctl.services.load import apply_override, load_profile
+    from opsctl.services.measured import signals_of
     from opsctl.services.resolve import resolver
 
     root = root_of(ctx)

@@ -13,7 +13,7 @@ from opsctl.cli.result import Result
 
 Key = Annotated[str, typer.Option("--key", metavar="KEY_ID", help="Id of the key (not its text).")]
 KeyFile = Annotated[
-    str, typer.Option("--key-file", metavar="FILE", help="New file for the new key's text; it gets mode 0600.")
+    str, typer.Option("--key-file", metavar="FILE", help="New file, or folder for one, for the new key's text.")
 ]
 OldKeyFile = Annotated[
     str,

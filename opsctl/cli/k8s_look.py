@@ -26,13 +26,14 @@ def cluster(ctx: typer.Context, service: str | None, workload: str, timeout: str
     import msgspec
 
     from opsctl.actions.kubernetes_workload import named
-    from opsctl.cli.looking import only_service, signals_of
+    from opsctl.cli.looking import only_service
     from opsctl.clients.readers import Readers
     from opsctl.config.settings import load_settings
     from opsctl.durations import parse_duration
     from opsctl.probes.kubernetes_scope import Scope
     from opsctl.probes.look import Look
     from opsctl.services.load import apply_override, load_profile
+    from opsctl.services.measured import signals_of
     from opsctl.services.model import Kubernetes
     from opsctl.services.resolve import resolver
 

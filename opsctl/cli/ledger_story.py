@@ -162,7 +162,7 @@ def _open(run: Run, stands: Standing) -> Iterable[str]:
     for step in stands.open:
         yield f"Step {step} was begun and nothing tells whether it took effect: {resume}"
     for step in stands.open_undos:
-        yield f"The undo of step {step} was begun and nothing tells whether it took effect: {resume}"
+        yield f"The undo of step {step} was begun and nothing tells whether it took effect: opsctl ledger undo {run.id}"
     if stands.crashed and not (stands.open or stands.open_undos):
         yield f"It was left before its end, between two steps: {resume}"
 

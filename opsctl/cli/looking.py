@@ -15,11 +15,9 @@ from opsctl.model import Report
 from opsctl.report.style import Style
 
 if TYPE_CHECKING:
-    from opsctl.clients.readers import Readers
     from opsctl.config.settings import Settings
     from opsctl.runbooks.load import Loaded
     from opsctl.services.model import Profile
-    from opsctl.signals.reader import SignalReader
 
 
 class Prepared(NamedTuple):
@@ -91,6 +89,7 @@ def look_once(
     from opsctl.runbooks.engine import Setting, diagnose
     from opsctl.runbooks.load import parameters_of
     from opsctl.runbooks.overrides import override_of
+    from opsctl.services.measured import signals_of
     from opsctl.services.resolve import resolver
 
     profile, settings = prepared.profile, prepared.settings
@@ -114,21 +113,6 @@ def look_once(
         return diagnose(loaded, setting, parameters, progress=progress)
     finally:
         readers.close()
-
-
-def signals_of(readers: Readers, profile: Profile, *, direct: bool) -> SignalReader:
-    """How the service's signals are read: by Prometheus, or by direct scrape."""
-    from opsctl.durations import parse_duration
-    from opsctl.signals.reader import SignalReader
-
-    return SignalReader(
-        readers,
-        labels=profile.prometheus_labels,
-        scrape_interval=parse_duration(profile.scrape_interval),
-        window=parse_duration(profile.window),
-        pause=parse_duration(profile.direct_pause),
-        prefer="direct" if direct else "auto",
-    )
 
 
 def only_service(settings: Settings, dirs: list[Path]) -> str:

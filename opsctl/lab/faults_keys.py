@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import BUDGET, KEYS, Fault
+from opsctl.lab.fault import BUDGET, KEYS, Fault, Remedy
+
+CONTAIN = (
+    "--customer",
+    "customer-3",
+    "--key",
+    "key_3",
+    "--key-file",
+    ".",
+    "--without-proof",
+    "--cache-ttl",
+    "6s",
+)
+RAISE = ("--to", "100", "--approver", "finance", "--route", "/admin/budget")
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -12,6 +25,7 @@ FAULTS: tuple[Fault, ...] = (
         "stolen-key",
         "A stranger uses customer-3's key from 203.0.113.50 beside its owner: many reflections, many foreign ids.",
         also=((BUDGET, "runaway-client"),),
+        remedy=Remedy(KEYS, "contain-key", CONTAIN),
     ),
     Fault(
         "admin-key-stolen",

@@ -77,6 +77,10 @@ class KeyUse:
         others = [s for s in self.sources.values() if s is not beside and (beside is None or s.first < beside.first)]
         return max(others or self.sources.values(), key=lambda s: s.count).address
 
+    def expected(self, beside: SourceUse, now: float) -> float:
+        """Requests that the others would have made since this address came, at their pace before."""
+        return beside.before / max(1.0, beside.first - self.first) * (now - beside.first)
+
     def from_usual(self, accustomed: int) -> bool:
         """Whether most of what it sends now is from an address that it has long used."""
         busiest = max(self.sources.values(), key=lambda s: s.now)

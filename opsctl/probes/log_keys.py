@@ -15,6 +15,7 @@ from opsctl.probes.registry import Params, probe
 
 _ACCUSTOMED = 4  # addresses: a key that is used from more of them tells nothing by a new one
 _TOGETHER = 3  # requests of the old address after the new one came, from which both count as active
+_SILENCE = 5.0  # requests that the old address would have made since, from which its silence tells that it has gone
 _SHOWN = 12
 
 EMITS = {
@@ -102,8 +103,12 @@ def keys(look: Look, params: KeysParams) -> Seen:
 
 
 def _judged(uses: Uses, params: KeysParams) -> list[Finding]:
-    shared, moved, admin = [], [], []
-    changed, walked = [], []
+    shared: list[str] = []
+    moved: list[str] = []
+    unclear: list[str] = []
+    admin: list[str] = []
+    changed: list[str] = []
+    walked: list[str] = []
     for key in uses.keys.values():
         for source in key.sources.values():
             if source.now and source.walked > params.ids and source.missed * 2 > source.walked:
@@ -120,8 +125,10 @@ def _judged(uses: Uses, params: KeysParams) -> list[Finding]:
                     changed.append(f"{source.changes} changes from {source.address}: {', '.join(source.changed[:3])}")
             elif others >= _TOGETHER:
                 shared.append(f"{when}, while {key.usual(source)} goes on ({others} requests)")
-            else:
+            elif key.expected(source, uses.now) >= _SILENCE:
                 moved.append(f"{when}, and no longer from {key.usual(source)}")
+            else:
+                unclear.append(f"{when}; whether {key.usual(source)} goes on using it is not known yet")
     guessed = [
         f"{address} was refused {seen.refused} times and let in at {_clock(seen.let_in)}"
         for address, seen in uses.addresses.items()
@@ -136,6 +143,14 @@ def _judged(uses: Uses, params: KeysParams) -> list[Finding]:
     found = {"log.key-shared": shared, "log.key-moved": moved, "log.key-guessed": guessed,
              "log.key-enumerates": walked, "log.admin-new-source": admin, "log.admin-changes": changed}  # fmt: skip
     answers = [_finding(id, told, quiet[id]) for id, told in found.items()]
+    if unclear:
+        open_ = {"log.key-shared": shared, "log.key-moved": moved}
+        answers = [
+            Finding(id=one.id, state="unknown", says="; ".join(unclear[:2]), reason="too-few")
+            if one.id in open_ and not open_[one.id]
+            else one
+            for one in answers
+        ]
     return [*answers, _volume(uses, params), _reported(uses, params.reported)]
 
 

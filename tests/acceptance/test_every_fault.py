@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from opsctl.lab.fault import DOWN, STALE, STORM, Fault
+from opsctl.lab.fault import DOWN, KYRODB, STALE, STORM, Fault
 from opsctl.lab.faults import FAULTS
 from tests.acceptance import table
 from tests.acceptance.session import Session, confirmed, top
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(2400),
 ]
 
-AT_ONCE = {DOWN, STALE, STORM}  # these look at what is now; the others at a window of some seconds
+AT_ONCE = {DOWN, KYRODB, STALE, STORM}  # these look at what is now; the others at a window of some seconds
 FIRST_LOOK = 8.0  # seconds after the break: nothing shows earlier in a window
 SHOWN = 45.0  # seconds within which it must show
 CLEAR = 14.0  # seconds after healing: the window still holds what was

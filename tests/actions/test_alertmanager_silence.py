@@ -135,7 +135,9 @@ def test_the_teams_policy_holds():
     assert narrow.steps == ()
 
 
-@pytest.mark.parametrize("bad", [{"for_": "3h"}, {"for_": "5s"}, {"for_": "x"}, {"allow": ("A",)}, {"allow_count": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"duration": "3h"}, {"duration": "5s"}, {"duration": "x"}, {"allow": ("A",)}, {"allow_count": 0}]
+)
 def test_bad_parameters_are_told(bad):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(bad, SilenceParams)

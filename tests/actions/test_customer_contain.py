@@ -321,3 +321,23 @@ def test_ids_cannot_lead_elsewhere(given, wrong):
 def test_nothing_is_suspended_for_a_suspicion(given):
     with pytest.raises(msgspec.ValidationError, match="only suspected"):
         msgspec.convert({**given, "suspected": True, "suspend": True}, CONTAIN.params)
+
+
+def test_a_restart_empties_the_cache_instead_of_waiting(double, given, tmp_path):
+    from opsctl.services.model import Adapter
+
+    script = tmp_path / "restart"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/restarted\n")
+    script.chmod(0o755)
+    with hands_on(double) as hands:
+        adapter = Adapter(kind="command", unit="vritti-api", argv=(str(script),))
+        profile = msgspec.structs.replace(hands.profile, adapters={"app": adapter})
+        hands = replace(hands, profile=profile)
+        proposal = propose(CONTAIN, hands, restart="app", **given)
+        assert kinds(proposal) == ["evidence", "revoke", "make", "restart", "prove", "deliver"]
+        assert any("B-47" in note for note in proposal.notes)
+        restart = numbered(proposal)[3]
+        assert restart.calls == (str(script),)
+        assert CONTAIN.apply(hands, restart).state == "acted"
+        assert (tmp_path / "restarted").exists()
+        assert CONTAIN.settled(hands, restart) == "unknown", "nothing tells one run of it from another"

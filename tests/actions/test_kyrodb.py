@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 import pytest
 
-from opsctl.actions import kyrodb
+from opsctl.actions import kyrodb, kyrodb_canary
 from opsctl.actions.kyrodb import RESTART, Instance, Seen, why
 from opsctl.actions.kyrodb_canary import Canary
 from opsctl.actions.service_units import Unit
 from opsctl.clients.kyrodb_message import KyrodbHealth
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.lab.identity import free_ports
+from opsctl.lab.web import Answer, Request, serve
 from opsctl.probes.kyrodb_rungs import Climb
 from opsctl.services.model import Adapter
 from tests.actions.service_hands import done, hands_for, plan_of, proposed
@@ -134,8 +136,6 @@ class Database:
         return hands_for({"text": self.adapter}, {"PATH": "/usr/bin:/bin"}, places)
 
     def signal(self, number: int) -> None:
-        import os
-
         with contextlib.suppress(OSError, ValueError):
             os.kill(int(self.file.read_text()), number)
 
@@ -181,30 +181,31 @@ def test_one_that_answers_again_before_the_act_is_left_alone(database):
     assert not database.file.exists()
 
 
-def test_the_canary_must_be_found_again(database):
-    def service(found: bool) -> bad.Behaviour:
-        kept: list[bytes] = []
+@pytest.mark.parametrize("keeps", [True, False])
+def test_the_canary_must_be_found_again(database, monkeypatch, keeps):
+    kept: list[str] = []
 
-        def behave(talk: bad.Talk) -> None:
-            while talk.read_request():
-                talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    def capture(request: Request) -> Answer:
+        kept.extend([request.json()["goal"]] if keeps else [])
+        return Answer(200, {"episode_id": "1"})
 
-        assert not kept
-        return behave if not found else bad.answer(200, b"{}")
-
-    from opsctl.actions import kyrodb_canary
-
-    with bad.BadServer(service(False)) as server:
-        hands = database.hands(canary=("http", server.url))
-        canary = kyrodb_canary.canary_of(hands)
-        assert canary.customer
-        kyrodb_canary._FOUND, before = 0.5, kyrodb_canary._FOUND
-        try:
-            told = kyrodb_canary.prove(hands, canary)
-        finally:
-            kyrodb_canary._FOUND = before
-    assert told.ok is False
-    assert "is not found" in told.says
+    (port,) = free_ports(1)
+    server = serve(
+        port,
+        {
+            ("POST", "/api/v1/capture"): capture,
+            ("POST", "/api/v1/search"): lambda _: Answer(200, {"results": [{"goal": one} for one in kept]}),
+        },
+    )
+    monkeypatch.setattr(kyrodb_canary, "_FOUND", 0.5)
+    try:
+        hands = database.hands(canary=("http", f"http://127.0.0.1:{port}"))
+        told = kyrodb_canary.prove(hands, kyrodb_canary.canary_of(hands))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert told.ok is keeps, told.says
+    assert ("was captured and found" if keeps else "is not found within") in told.says
 
 
 def test_names_that_are_none(database):

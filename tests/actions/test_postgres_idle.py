@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.actions.postgres_server import ACT, act_role, applied, hands_on, plan_of, proposed, refused, whys
+from tests.probes.looks import finding, looking, run, states
 from tests.probes.sessions import Clients, clients_of
 
 pytestmark = pytest.mark.needs("postgres")
@@ -285,6 +286,15 @@ def test_with_only_the_one_reserved_connection_left_it_still_looks_and_acts(post
     }
     pids = full(clients, leave=1)
     limit = old()
+    with looking(endpoints) as look:
+        seen = run(look, "postgres.capacity")
+        assert states(seen) == {"postgres.slots-low": "breach", "postgres.slots-full": "breach"}
+        assert seen.evidence[0].values[-1].value == "postgres-superuser"
+        assert finding(run(look, "postgres.holders", pool=10), "postgres.more-than-its-pool").state == "ok"  # all young
+        assert (
+            finding(run(look, "postgres.holders", pool=10, after="100ms"), "postgres.more-than-its-pool").state
+            == "breach"
+        )
     with hands_on(endpoints) as hands:
         plan = proposed(hands, IDLE, older_than=limit, keep=0)
         assert refused(plan) == []

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from opsctl.actions import registry
-from opsctl.actions.postgres_role_timeout import RoleTimeoutParams, written
+from opsctl.actions.postgres_role_plan import RoleTimeoutParams, written
 from tests.actions.postgres_server import act_role, applied, hands_on, proposed, refused, whys
 
 pytestmark = pytest.mark.needs("postgres")

@@ -212,18 +212,12 @@ def test_the_newest_postgres_works_as_well(
         programs.find.cache_clear()
     try:
         from opsctl import sql
+        from tests.sql.test_queries import PARAMS
 
         here = reader(server.dsn())
         assert here.open().version >= 180000
         for name in sql.names():
-            here.rows(
-                name,
-                {
-                    key: {"rows": 1, "queryids": ["1"], "seconds": 1.0, "limit": 5, "pids": [1]}[key]
-                    for key in sql.load(name).params
-                },
-                schema="public",
-            )
+            here.rows(name, {key: PARAMS[key] for key in sql.load(name).params}, schema="public")
         row = here.rows("get_capacity")[0]
         assert (row["slots"], row["reserved"]) == (5, 2)
         here.close()

@@ -23,6 +23,9 @@ NOT_SHOWN: dict[tuple[str, str], str] = {
         "high-timeout-rate",
         "recent-deployment",
     ): "a bad release is shown in high-error-rate instead",
+    ("kyrodb-down", "network"): "no firewall here: tests/probes/test_kyrodb_ladder.py drops the packets",
+    ("kyrodb-down", "other-product"): "answered so by a double: tests/probes/test_kyrodb_ladder.py",
+    ("key-compromise", "leaked-unused"): "somebody has to report the key: tests/probes/test_log_keys.py",
     ("resource-exhaustion", "cpu-throttling"): "no kubelet here that could throttle, or count it",
     (
         "db-pool-exhaustion",

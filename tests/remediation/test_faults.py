@@ -1,26 +1,19 @@
 """What can go wrong around the acts: the ledger, the lease, the stop file, a guard signal, another operator."""
 
-import dataclasses
-import itertools
 import multiprocessing
 import os
 import sqlite3
 import threading
 
-import msgspec
 import pytest
 
 from opsctl.errors import CannotWrite, OpsctlError, Refused, Unavailable
 from opsctl.ledger.opened import path_of
-from opsctl.model import Unknown
 from opsctl.remediation.applying import apply
-from opsctl.remediation.digest import sealed
 from opsctl.remediation.ending import exit_code
-from opsctl.remediation.events import Ended, GuardBroken, Paused, StepBegins, StepDone, Warned
+from opsctl.remediation.events import Ended, StepBegins, StepDone, Warned
 from opsctl.remediation.resuming import resume
 from opsctl.remediation.undoing import undo
-from opsctl.services.model import Profile
-from opsctl.signals.model import Band, Objective, Reading, Row, Signal
 from tests.remediation import world as worlds
 from tests.remediation.conftest import ANA, Operator
 
@@ -278,73 +271,3 @@ def test_two_operators_race_fifty_times_and_one_acts(kind, world, environ, reque
     finally:
         if server is not None:
             server.sql("DROP SCHEMA IF EXISTS opsctl CASCADE")
-
-
-# --- guard signals ---
-
-
-class Signals:
-    """A signal that gives one value after the other, the last one for ever; None: it cannot be read."""
-
-    def __init__(self, *values):
-        self.values = list(values)
-        self.asked = itertools.count()
-
-    def fresh(self):
-        return self
-
-    def read(self, name, signal, **how):
-        number = next(self.asked)
-        value = self.values[min(number, len(self.values) - 1)]
-        if value is None:
-            return Reading(signal=name, unit="ratio", unknown=Unknown(reason="timeout", says="no answer in 5 s"))
-        return Reading(signal=name, unit="ratio", rows=(Row(value=value),))
-
-
-def guarded(ana, world, *values, bands=(Band(above=0.05),)):
-    """A run of four steps in batches of one, watched by ``errors``."""
-    world.make("a", "b", "c", "d")
-    objective = Objective(id="errors", runbook="dry-house", signal="errors", bands=bands)
-    profile = Profile(
-        service="home",
-        signals={"errors": Signal(gauge="errors", unit="ratio")},
-        objectives=(objective,) if bands else (),
-    )
-    hands = dataclasses.replace(ana.hands(profile=profile), signals=Signals(*values))
-    action = worlds.action(pace=worlds.Pace(batch=1, pause=0.01))
-    plan = ana.plan(action=action, hands=hands)
-    return ana.apply(sealed(msgspec.structs.replace(plan, guards=("errors",), hash="")), hands=hands)
-
-
-@pytest.mark.parametrize(
-    ("values", "done", "actions"),
-    [
-        ([0.01, 0.02], 4, []),  # within its objective
-        ([0.01, 0.2, 0.2], 1, ["pause", "stop"]),  # it left it, and does not come back
-        ([0.01, 0.2, 0.02], 4, ["pause"]),  # it came back
-        ([0.01, 0.2, 0.02, 0.2], 2, ["pause", "stop"]),  # once more is the second time
-        ([0.20, 0.21], 4, []),  # outside before, and not a tenth farther out
-        ([0.20, 0.30, 0.30], 1, ["pause", "stop"]),
-        ([0.01, None, None], 1, ["pause", "stop"]),  # cannot be read any more
-        ([None, 0.9], 4, []),  # could not be read before: not watched, and said
-    ],
-)
-def test_a_guard_signal_pauses_then_stops(ana, world, values, done, actions):
-    outcome = guarded(ana, world, *values)
-    assert outcome.done == done == len(world.acts)
-    assert [event.action for event in ana.told(GuardBroken)] == actions
-    recorded = [e.body["action"] for e in ana.ledger.entries(outcome.run) if e.kind == "guard"]
-    assert recorded == actions
-    if "stop" in actions:
-        assert (outcome.word, exit_code(outcome), outcome.undoable) == ("stopped", 77, True)
-        assert "a guard signal is broken" in outcome.says
-        assert any("looked at again" in event.why for event in ana.told(Paused))
-    else:
-        assert outcome.word == "verified"
-
-
-def test_a_guard_that_cannot_be_watched_is_said_and_recorded(ana, world):
-    outcome = guarded(ana, world, 0.5, bands=())
-    says = "errors is not watched: it has no objective and no healthy range"
-    assert [event.text for event in ana.told(Warned)] == [says]
-    assert [e.body for e in ana.ledger.entries(outcome.run) if e.kind == "note"] == [{"text": says}]

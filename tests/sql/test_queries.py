@@ -31,7 +31,7 @@ FUNCTIONS = frozenset(
     age array_agg avg clock_timestamp coalesce count current_database current_setting extract greatest host least left
     make_interval max min mxid_age nullif pg_backend_pid pg_blocking_pids pg_conf_load_time pg_current_wal_lsn
     pg_has_role pg_is_in_recovery pg_postmaster_start_time pg_wal_lsn_diff split_part substring sum textsend unnest
-    pg_stat_statements to_char
+    pg_database_size pg_stat_statements to_char
     """,
     )
 )
