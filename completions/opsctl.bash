@@ -14,7 +14,7 @@ _opsctl() {
             continue
         fi
         case $word in
-            --action|--actor|--adapter|--add|--address|--ahead|--alertmanager-url|--allow|--allow-address|--allow-app|--allow-count|--allow-user|--app|--approver|--around|--at|--author|--backup|--before|--billed|--blocking|--budget-route|--by|--cache-below|--cache-ttl|--cases|--category|--cause|--client-addr|--clock-skew|--collected-within|--comment|--config|--context|--context-lines|--customer|--database|--day|--deploy-within|--dir|--duration|--ending-within|--endpoint|--env-file|--every|--evidence|--expired-soon|--factor|--few|--field|--first|--for|--for-|--from|--grants|--group-by|--growth|--guesses|--head|--held|--history|--hits-below|--id|--idle|--image|--instance|--ip|--jitter|--keep|--keep-free|--key|--key-file|--keys|--kubeconfig|--kyrodb-slow|--level|--limit|--lines|--llm-failures|--log-share|--long|--low|--matcher|--max|--max-factor|--max-keys|--max-targets|--metrics|--namespace|--near|--never|--number|--old-key-file|--older-than|--only|--output|--output-file|--over|--param|--per-minute|--pid|--ping-url|--plan|--plan-hash|--pod|--policy|--postgres|--postgres-url|--prefix|--premium|--prometheus-url|--protect-app|--protect-user|--quiet|--read|--reason|--redis-url|--replay|--report|--reported|--restart|--restarted-within|--role|--root|--route|--runbook|--runbooks|--save-plan|--scan-rows|--service|--set|--set-from|--setting|--settle|--share|--since|--size|--skip-check|--slow|--spike|--start|--state|--targets|--textfile|--throttled|--ticket|--tier|--timeout|--times|--title|--to|--to-revision|--unit|--unready-for|--until|--url|--usual|--verdict|--verify-for|--wait|--waited|--waiting|--watchdog|--window|--workload|--zone|-C|-a|-c|-m|-n|-o|-r|-s|-u) skip=1 ;;
+            --action|--actor|--adapter|--add|--address|--ahead|--alertmanager-url|--allow|--allow-address|--allow-app|--allow-count|--allow-user|--app|--approver|--around|--at|--author|--backup|--before|--billed|--blocking|--by|--cache-below|--cache-ttl|--cases|--category|--cause|--client-addr|--clock-skew|--collected-within|--comment|--config|--context|--context-lines|--customer|--database|--day|--deploy-within|--dir|--duration|--ending-within|--endpoint|--env-file|--every|--evidence|--expired-soon|--factor|--few|--field|--first|--for|--from|--grants|--group-by|--growth|--guesses|--head|--held|--history|--hits-below|--id|--idle|--image|--instance|--ip|--jitter|--keep|--keep-free|--key|--key-file|--keys|--kubeconfig|--kyrodb-slow|--level|--limit|--lines|--llm-failures|--log-share|--long|--low|--matcher|--max|--max-factor|--max-keys|--max-targets|--metrics|--namespace|--near|--never|--number|--old-key-file|--older-than|--only|--output|--output-file|--over|--param|--per-minute|--pid|--ping-url|--plan|--plan-hash|--pod|--policy|--postgres|--postgres-url|--prefix|--premium|--prometheus-url|--protect-app|--protect-user|--quiet|--read|--reason|--redis-url|--replay|--report|--reported|--restart|--restarted-within|--role|--root|--route|--runbook|--runbooks|--save-plan|--scan-rows|--service|--set|--set-from|--setting|--settle|--share|--since|--size|--skip-check|--slow|--spike|--start|--state|--tables|--targets|--textfile|--throttled|--ticket|--tier|--timeout|--times|--title|--to|--to-revision|--unit|--unready-for|--until|--url|--usual|--verdict|--verify-for|--wait|--waited|--waiting|--watchdog|--window|--workload|--zone|-C|-a|-c|-m|-n|-o|-r|-s|-u) skip=1 ;;
             -*) ;;
             *) _opsctl_down "$word" ;;
         esac
@@ -57,7 +57,7 @@ _opsctl_down() {
 
 _opsctl_children() {
     case $path in
-        '') words='diagnose remediate restart healthcheck changes runbook service probe action context report silence alerts ledger cache logs k8s customer budget doctor lab' ;;
+        '') words='diagnose remediate restart healthcheck changes runbook service probe action db context report silence alerts ledger cache logs k8s customer budget doctor lab' ;;
         'diagnose') words='alert-storm budget-exceeded db-pool-exhaustion high-error-rate high-latency high-timeout-rate key-compromise kyrodb-down low-cache-hit-rate monitoring-stale resource-exhaustion service-down slow-queries'; kind=runbook ;;
         'remediate') words='alert-storm budget-exceeded db-pool-exhaustion high-error-rate high-latency high-timeout-rate key-compromise kyrodb-down low-cache-hit-rate monitoring-stale resource-exhaustion service-down slow-queries'; kind=runbook ;;
         'remediate/alert-storm') words='silence-symptoms' ;;
@@ -75,6 +75,7 @@ _opsctl_children() {
         'service') words='list show lint check new' ;;
         'probe') words='list show' ;;
         'action') words='list show' ;;
+        'db') words='ping activity locks pool size' ;;
         'context') words='list use show' ;;
         'report') words='list show diff' ;;
         'silence') words='create preview list show extend expire ack renew export import schedule' ;;
@@ -95,7 +96,7 @@ _opsctl_flags() {
         '') words='--config --context --runbooks --version -h --help' ;;
         'diagnose') words='-h --help' ;;
         'diagnose/alert-storm') words='-s --service --per-minute --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
-        'diagnose/budget-exceeded') words='-s --service --growth --premium --budget-route --billed --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
+        'diagnose/budget-exceeded') words='-s --service --growth --premium --billed --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'diagnose/db-pool-exhaustion') words='-s --service --waiting --low --held --waited --idle --long --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'diagnose/high-error-rate') words='-s --service --share --log-share --deploy-within --llm-failures --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'diagnose/high-latency') words='-s --service --share --spike --deploy-within --kyrodb-slow --cache-below --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
@@ -110,7 +111,7 @@ _opsctl_flags() {
         'diagnose/*') words='-s --service --at --since --timeout --direct --watch --every --follow --replay --save --no-save --prometheus-url --alertmanager-url --postgres-url --redis-url --kubeconfig -o --output --output-file -h --help' ;;
         'remediate') words='-h --help' ;;
         'remediate/alert-storm') words='-s --service --param --report -o --output -h --help' ;;
-        'remediate/alert-storm/silence-symptoms') words='-s --service --for- --allow --allow-count --root --param --report --anyway --reason --ticket --max-targets --again --save-plan --plan -y --yes --plan-hash --dry-run --verify-for -o --output -h --help' ;;
+        'remediate/alert-storm/silence-symptoms') words='-s --service --duration --allow --allow-count --root --param --report --anyway --reason --ticket --max-targets --again --save-plan --plan -y --yes --plan-hash --dry-run --verify-for -o --output -h --help' ;;
         'remediate/budget-exceeded') words='-s --service --param --report -o --output -h --help' ;;
         'remediate/budget-exceeded/raise-limit') words='-s --service --to --approver --until --cause --route --param --report --anyway --reason --ticket --max-targets --again --save-plan --plan -y --yes --plan-hash --dry-run --verify-for -o --output -h --help' ;;
         'remediate/budget-exceeded/set-limit') words='-s --service --adapter --set --set-from --env-file --param --report --anyway --reason --ticket --max-targets --again --save-plan --plan -y --yes --plan-hash --dry-run --verify-for -o --output -h --help' ;;
@@ -181,6 +182,12 @@ _opsctl_flags() {
         'action') words='-h --help' ;;
         'action/list') words='-o --output -h --help' ;;
         'action/show') words='--markdown -o --output -h --help' ;;
+        'db') words='-h --help' ;;
+        'db/ping') words='-s --service --endpoint --timeout -o --output -h --help' ;;
+        'db/activity') words='-s --service --all --limit --endpoint --timeout -o --output -h --help' ;;
+        'db/locks') words='-s --service --endpoint --timeout -o --output -h --help' ;;
+        'db/pool') words='-s --service --endpoint --timeout -o --output -h --help' ;;
+        'db/size') words='-s --service --tables --endpoint --timeout -o --output -h --help' ;;
         'context') words='-h --help' ;;
         'context/list') words='-o --output -h --help' ;;
         'context/use') words='-o --output -h --help' ;;
@@ -284,7 +291,6 @@ _opsctl_values() {
         'diagnose/budget-exceeded --service') kind=service ;;
         'diagnose/budget-exceeded --growth') kind=none ;;
         'diagnose/budget-exceeded --premium') kind=none ;;
-        'diagnose/budget-exceeded --budget-route') kind=none ;;
         'diagnose/budget-exceeded --billed') kind=none ;;
         'diagnose/budget-exceeded --at') kind=none ;;
         'diagnose/budget-exceeded --since') kind=none ;;
@@ -526,7 +532,7 @@ _opsctl_values() {
         'remediate/alert-storm --output') words='text json' ;;
         'remediate/alert-storm/silence-symptoms -s') kind=service ;;
         'remediate/alert-storm/silence-symptoms --service') kind=service ;;
-        'remediate/alert-storm/silence-symptoms --for-') kind=none ;;
+        'remediate/alert-storm/silence-symptoms --duration') kind=none ;;
         'remediate/alert-storm/silence-symptoms --allow') kind=none ;;
         'remediate/alert-storm/silence-symptoms --allow-count') kind=none ;;
         'remediate/alert-storm/silence-symptoms --root') kind=none ;;
@@ -1275,6 +1281,38 @@ _opsctl_values() {
         'action/list --output') words='text json' ;;
         'action/show -o') words='text json' ;;
         'action/show --output') words='text json' ;;
+        'db/ping -s') kind=service ;;
+        'db/ping --service') kind=service ;;
+        'db/ping --endpoint') kind=none ;;
+        'db/ping --timeout') kind=none ;;
+        'db/ping -o') words='text json' ;;
+        'db/ping --output') words='text json' ;;
+        'db/activity -s') kind=service ;;
+        'db/activity --service') kind=service ;;
+        'db/activity --limit') kind=none ;;
+        'db/activity --endpoint') kind=none ;;
+        'db/activity --timeout') kind=none ;;
+        'db/activity -o') words='text json' ;;
+        'db/activity --output') words='text json' ;;
+        'db/locks -s') kind=service ;;
+        'db/locks --service') kind=service ;;
+        'db/locks --endpoint') kind=none ;;
+        'db/locks --timeout') kind=none ;;
+        'db/locks -o') words='text json' ;;
+        'db/locks --output') words='text json' ;;
+        'db/pool -s') kind=service ;;
+        'db/pool --service') kind=service ;;
+        'db/pool --endpoint') kind=none ;;
+        'db/pool --timeout') kind=none ;;
+        'db/pool -o') words='text json' ;;
+        'db/pool --output') words='text json' ;;
+        'db/size -s') kind=service ;;
+        'db/size --service') kind=service ;;
+        'db/size --tables') kind=none ;;
+        'db/size --endpoint') kind=none ;;
+        'db/size --timeout') kind=none ;;
+        'db/size -o') words='text json' ;;
+        'db/size --output') words='text json' ;;
         'context/list -o') words='text json' ;;
         'context/list --output') words='text json' ;;
         'context/use -o') words='text json' ;;

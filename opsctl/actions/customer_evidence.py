@@ -6,7 +6,6 @@ goes into the ledger, which makes a later edit of any file visible.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -159,6 +158,8 @@ def _timeline(uses: Uses, key: str) -> list[str]:
 
 def _write(path: Path, pieces: Iterable[bytes]) -> str:
     """A new file in place of an old one; its digest."""
+    import hashlib
+
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     digest = hashlib.sha256()
@@ -174,6 +175,8 @@ def _write(path: Path, pieces: Iterable[bytes]) -> str:
 
 
 def _digest(path: Path) -> str:
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

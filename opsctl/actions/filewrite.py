@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from datetime import datetime
@@ -25,6 +24,8 @@ class Place(NamedTuple):
 
 def digest(data: bytes) -> str:
     """sha256 in hex."""
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
 
 

@@ -6,7 +6,6 @@ endpoint ``canary`` of the context: the service's address with the canary's own 
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,6 +37,8 @@ def canary_of(hands: Hands) -> Canary:
 
 def prove(hands: Hands, canary: Canary) -> Ready:
     """Capture, then search until it is found. ``ok`` None: there is no canary."""
+    import secrets
+
     if not canary.customer:
         return Ready(None, canary.says)
     settings, writer = hands.profile.settings, hands.writers.http("canary")

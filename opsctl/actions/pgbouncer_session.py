@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,6 +50,8 @@ class Console:
     @property
     def print(self) -> str:
         """What its configuration is now, in few characters: it is pinned."""
+        import hashlib
+
         parts = [f"{key}={row.get('value')}" for key, row in sorted(self.config.items())]
         parts += [f"{name}:{_steady(row)}" for name, row in sorted(self.databases.items())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

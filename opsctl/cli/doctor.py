@@ -22,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 class Grants(StrEnum):
-    """Systems whose monitoring role can be printed."""
+    """Systems whose monitoring role can be printed, and those (``-act``) whose acting role can."""
 
     postgres = "postgres"
     pgbouncer = "pgbouncer"
@@ -30,6 +30,10 @@ class Grants(StrEnum):
     kubernetes = "kubernetes"
     alertmanager = "alertmanager"
     prometheus = "prometheus"
+    postgres_act = "postgres-act"
+    pgbouncer_act = "pgbouncer-act"
+    redis_act = "redis-act"
+    kubernetes_act = "kubernetes-act"
 
 
 @app.command()
@@ -45,9 +49,11 @@ def doctor(
     ] = "20s",
     grants: Annotated[
         Grants | None,
-        typer.Option("--grants", help="Print the least-privilege setup of a new monitoring role; look at nothing."),
+        typer.Option("--grants", help="Print the least-privilege setup of a new role, -act: of one that acts; look at nothing."),
     ] = None,
-    role: Annotated[str, typer.Option("--role", metavar="NAME", help="Its name, with --grants.")] = "opsctl",
+    role: Annotated[
+        str, typer.Option("--role", metavar="NAME", help="Its name, with --grants; else opsctl, or opsctl_act.")
+    ] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also show each check that is fine.")] = False,
     output: Output = Format.text,
 ) -> Result:
@@ -56,8 +62,10 @@ def doctor(
     Exit: 0 all fine, 1 something optional is missing, 2 something that an objective needs, 3 it could not be told.
     """
     if grants is not None:
+        from opsctl.doctor.acts import default_role
         from opsctl.doctor.grants import setup
 
+        role = role or default_role(grants.value)
         text = setup(grants.value, role)
         return Result({"system": grants.value, "role": role, "setup": text}, text, output)
     found = _examine(root_of(ctx), service, all_, only, timeout)

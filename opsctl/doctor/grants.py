@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from opsctl import sql
-from opsctl.doctor import rbac
+from opsctl.doctor import grants_act, rbac
+from opsctl.doctor.acts import default_role, is_acting
 from opsctl.doctor.redis import KEYS, RIGHTS
 from opsctl.doctor.remedies import identifier
 
@@ -23,8 +24,12 @@ HTTP_PATHS = {  # every path that the read side asks
 _PORTS = {"prometheus": 9090, "alertmanager": 9093}
 
 
-def setup(system: str, role: str = "opsctl") -> str:
-    """The text for that system; ``role`` names the new role, user or service account."""
+def setup(system: str, role: str = "") -> str:
+    """The text for that system (``postgres-act``: of a role that acts); ``role`` names the new role, user or service
+    account, else ``default_role`` does."""
+    role = role or default_role(system)
+    if is_acting(system):
+        return grants_act.setup(system, role)
     made = {"postgres": _postgres, "pgbouncer": _pgbouncer, "redis": _redis, "kubernetes": _kubernetes}
     return made[system](role) if system in made else _http(system, role)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from opsctl.clients.kube_reads import RESOURCES
+from opsctl.doctor.acts import KUBERNETES
 
 VERBS = ("get", "list")
 # RBAC cannot tell an object's metadata, which is all that is read of Secrets, from their values: never asked for here.
@@ -74,18 +75,28 @@ def rights() -> Iterator[Right]:
     yield from (Right("get", group, resource) for group, resource in SUBRESOURCES)
 
 
-def manifest(subject: str, namespaces: Iterable[str], *, cluster: bool = True, account: str = "") -> str:
+def to_act() -> Iterator[Right]:
+    """Every right that actions use with the acting credentials; none is of the whole cluster."""
+    for (group, resource), verbs in KUBERNETES.items():
+        yield from (Right(verb, group, resource) for verb in verbs)
+
+
+def manifest(
+    subject: str, namespaces: Iterable[str], *, cluster: bool = True, account: str = "", acting: bool = False
+) -> str:
     """YAML for ``kubectl apply``: a Role per namespace and, with ``cluster``, a ClusterRole for nodes, bound to
     ``subject`` (a user, or ``system:serviceaccount:NAMESPACE:NAME``). ``account``: namespace to make that account in.
+    ``acting``: the rights to act, which are none of the whole cluster.
     """
     parts: list[str] = []
-    name = f"opsctl-read-{_slug(subject)}"
+    name = f"opsctl-{'act' if acting else 'read'}-{_slug(subject)}"
+    wanted = [right for right in (to_act() if acting else rights()) if not right.is_cluster]
     if account:
         parts.append(_object("v1", "ServiceAccount", subject.rpartition(":")[2], account))
     for namespace in namespaces:
-        parts.append(_role("Role", name, namespace, [r for r in rights() if not r.is_cluster]))
+        parts.append(_role("Role", name, namespace, wanted))
         parts.append(_binding("Role", name, namespace, subject))
-    if cluster:
+    if cluster and not acting:
         parts.append(_role("ClusterRole", name, "", [r for r in rights() if r.is_cluster]))
         parts.append(_binding("ClusterRole", name, "", subject))
     return "---\n".join(parts)

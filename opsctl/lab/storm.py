@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -72,6 +71,8 @@ UNREACHED = "storm-scrapes"
 
 def send(port: int, name: str, began: datetime, *, firing: bool) -> None:
     """Post a storm's alerts as firing, or as resolved; ``began``: when it was switched on. Nobody there: left alone."""
+    from http.client import HTTPConnection, HTTPException
+
     ends = datetime.now(UTC) + (_HELD if firing else timedelta(0))
     body = [
         {
@@ -83,8 +84,8 @@ def send(port: int, name: str, began: datetime, *, firing: bool) -> None:
         for kind in SENT[name]
         for labels in kind.labels
     ]
-    link = http.client.HTTPConnection(HOST, port, timeout=3)
-    with contextlib.suppress(OSError, http.client.HTTPException):
+    link = HTTPConnection(HOST, port, timeout=3)
+    with contextlib.suppress(OSError, HTTPException):
         link.request("POST", "/api/v2/alerts", json.dumps(body), {"Content-Type": "application/json"})
         link.getresponse().read()
     link.close()

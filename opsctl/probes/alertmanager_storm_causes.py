@@ -6,7 +6,6 @@ Pure. Without a storm nothing has to be explained: each of them is ok then.
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -121,9 +120,11 @@ def _restarted(facts: Facts, storm: Storm) -> tuple[bool, str]:
 
 
 def _skew(facts: Facts, storm: Storm) -> tuple[bool, str]:
+    from statistics import median
+
     ahead = [alert.began - facts.now for alert in storm.fresh if alert.began > facts.now + _FUTURE]
     says = f"{len(ahead)} of {len(storm.fresh)} alerts began in the future"
-    says += f", by {statistics.median(ahead):.0f} s" if ahead else ""
+    says += f", by {median(ahead):.0f} s" if ahead else ""
     return bool(ahead) and len(ahead) >= _HALF * len(storm.fresh), says
 
 
@@ -167,6 +168,8 @@ def _rule(facts: Facts, storm: Storm, ask: Callable[[str], Sequence[float]]) -> 
 
 def _barely(facts: Facts, name: str, ask: Callable[[str], Sequence[float]]) -> str:
     """By how much the values are over the rule's bound, where its expression ends in one; "" else."""
+    from statistics import median
+
     query = next((r.query for g in facts.told.get("rules", ()) for r in g.rules if r.name == name), "")
     bound = _BOUND.search(query)
     if bound is None:
@@ -175,7 +178,7 @@ def _barely(facts: Facts, name: str, ask: Callable[[str], Sequence[float]]) -> s
         values = ask(query)
     except CouldNotLook:
         return ""
-    return f"; their median is {statistics.median(values):.4g}, the bound {bound[1]} {bound[2]}" if values else ""
+    return f"; their median is {median(values):.4g}, the bound {bound[1]} {bound[2]}" if values else ""
 
 
 def _flapping(facts: Facts, storm: Storm) -> tuple[bool, str]:

@@ -323,9 +323,11 @@ def test_nothing_is_suspended_for_a_suspicion(given):
         msgspec.convert({**given, "suspected": True, "suspend": True}, CONTAIN.params)
 
 
-def test_a_restart_empties_the_cache_instead_of_waiting(double, given, tmp_path):
+def test_a_restart_empties_the_cache_instead_of_waiting(double, given, tmp_path, monkeypatch):
+    from opsctl.actions import service_ready
     from opsctl.services.model import Adapter
 
+    monkeypatch.setattr(service_ready, "wait_for", lambda look, seconds: look())
     script = tmp_path / "restart"
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/restarted\n")
     script.chmod(0o755)

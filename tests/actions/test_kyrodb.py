@@ -1,4 +1,4 @@
-"""kyrodb.restart: only what is dead or hung, never what loads or has a broken log; over real gRPC and real processes."""
+"""kyrodb.restart: only what is dead or hung, never what loads or has a broken log; over real gRPC and processes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from opsctl.actions import kyrodb, kyrodb_canary
-from opsctl.actions.kyrodb import RESTART, Instance, Seen, why
+from opsctl.actions import kyrodb_canary, kyrodb_plan
+from opsctl.actions.kyrodb import RESTART
 from opsctl.actions.kyrodb_canary import Canary
+from opsctl.actions.kyrodb_plan import Instance, RestartParams, Seen, propose, why
 from opsctl.actions.service_units import Unit
 from opsctl.clients.kyrodb_message import KyrodbHealth
 from opsctl.errors import CouldNotLook, NotConfigured
@@ -73,7 +74,7 @@ def test_what_is_restarted(first, second):
 
 
 def plan(one: Instance):
-    return kyrodb.propose(Seen("shop", (one,), Canary("", "none")), kyrodb.RestartParams())
+    return propose(Seen("shop", (one,), Canary("", "none")), RestartParams())
 
 
 def failing(one: Instance) -> list[str]:
@@ -148,8 +149,8 @@ def database(tmp_path):
 
 
 def test_a_dead_one_is_started_a_hung_one_restarted_and_a_good_one_left(database, monkeypatch):
-    monkeypatch.setattr(kyrodb, "APART", 0.2)
-    monkeypatch.setattr(kyrodb, "_CALL", 1.5)
+    monkeypatch.setattr(kyrodb_plan, "APART", 0.2)
+    monkeypatch.setattr(kyrodb_plan, "CALL", 1.5)
     with bad.BadServer(bad.answer(200, b"{}")) as service, Kyrodb() as image:
         hands = database.hands(f"{service.url}/ready", **{"kyrodb-image": ("kyrodb", image.address)})
         proposal, (did,) = done(RESTART, hands)
@@ -174,7 +175,9 @@ def test_one_that_answers_again_before_the_act_is_left_alone(database):
     (step,) = proposed(RESTART, hands).steps
     pin = dict(step.target.pin)
     with Kyrodb() as there:
-        back = hands_for({"text": database.adapter}, {"PATH": "/usr/bin:/bin"}, {"kyrodb-text": ("kyrodb", there.address)})
+        back = hands_for(
+            {"text": database.adapter}, {"PATH": "/usr/bin:/bin"}, {"kyrodb-text": ("kyrodb", there.address)}
+        )
         did = RESTART.apply(back, step)
         assert (did.state, "neither dead nor hung" in did.says) == ("skipped", True)
     assert pin == {"state": "stopped"}
@@ -228,12 +231,12 @@ def test_an_unhealthy_one_by_its_objectives_is_no_reason(database):
 
 
 def test_silent_connections_are_hung_only_after_the_second_look(database, monkeypatch):
-    monkeypatch.setattr(kyrodb, "APART", 0.1)
-    monkeypatch.setattr(kyrodb, "_CALL", 0.5)
+    monkeypatch.setattr(kyrodb_plan, "APART", 0.1)
+    monkeypatch.setattr(kyrodb_plan, "CALL", 0.5)
     with raw.RawServer(raw.silent) as server:
         hands = hands_for({"text": database.adapter}, {"PATH": "/usr/bin:/bin"},
                           {"kyrodb-text": ("kyrodb", f"127.0.0.1:{server.port}")})  # fmt: skip
-        seen = RESTART.observe(hands, kyrodb.RestartParams())
+        seen = RESTART.observe(hands, RestartParams())
     (one,) = seen.instances
     assert one.first.hung
     assert one.second is not None

@@ -62,7 +62,7 @@ def test_at_the_deadline_it_is_told_to_end_and_may_tidy_up():
 
 def test_what_it_started_and_left_running_keeps_nobody_waiting(tmp_path):
     """A restart script's service holds the script's output open; it goes on, and we do not wait for it."""
-    code = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print(p.pid)"
+    code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
     begun = time.monotonic()
     ran = python(code, whole=False)
     pid = int(ran.out)

@@ -1,7 +1,7 @@
 """Small programs that stand for systemctl, pm2 and docker on PATH: same arguments, output, states and exit codes.
 
-Each notes its arguments and environment in ``calls.jsonl`` and keeps the units' state in ``state.json``. ``mode`` in the
-state makes it go wrong as the real one does. Output shapes: systemctl 252, pm2 5.4, docker 24.
+Each notes its arguments and environment in ``calls.jsonl`` and keeps the units' state in ``state.json``. ``mode`` in
+the state makes it go wrong as the real one does. Output shapes: systemctl 252, pm2 5.4, docker 24.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PROGRAM = '''#!{python} -S
+PROGRAM = """#!{python} -S
 import json, os, sys, time
 home = {home!r}
 name, argv = os.path.basename(sys.argv[0]), sys.argv[1:]
@@ -27,7 +27,7 @@ def end(code, out="", err=""):
     sys.stdout.write(out); sys.stderr.write(err); sys.stdout.flush(); sys.exit(code)
 mode = state.get("mode", "")
 {body}
-'''
+"""
 
 SYSTEMCTL = """
 argv = [a for a in argv if a not in ("--user", "--no-pager", "--no-ask-password", "--")]

@@ -98,8 +98,8 @@ def test_prometheus_alone_tells_a_rule_that_was_changed_then_lost_targets_then_f
             quiet = run(look, "alertmanager.storm")
             assert states(quiet)["storm"] == "ok"
             assert quiet.evidence[0].query == "ALERTS_FOR_STATE"
-        # A start loads the configuration, too; what is meant is a later load.
-        time.sleep(max(0.0, 5.5 - (time.monotonic() - begun)))
+        # A start loads the configuration, too; a later load is meant, and its time is told in whole seconds.
+        time.sleep(max(0.0, 6.6 - (time.monotonic() - begun)))
         server.configure([scrape], rules=_rule(f"{EACH} > -1000"))
         server.reload()
         server.wait_for('count(ALERTS{alertstate="firing"})', lambda many: many > 100)

@@ -20,7 +20,6 @@ from tests.fakes.endpoints import look_at, says, states
 from tests.fakes.kyrodb import DEGRADED, UNHEALTHY, Kyrodb
 from tests.fakes.tls import Authority
 
-
 HOST = "127.0.0.1"
 
 

@@ -1,11 +1,14 @@
 """Finding, reading and overriding profiles."""
 
+import msgspec
 import pytest
 
+from opsctl.config.model import UnitAdapter
 from opsctl.config.places import built_in
 from opsctl.config.settings import ServiceOverride
 from opsctl.errors import ConfigError, UsageError
 from opsctl.services.load import apply_override, list_profiles, load_profile
+from opsctl.services.model import Adapter
 
 MINE = """\
 service: mine
@@ -114,3 +117,14 @@ def test_the_context_overrides_windows_durations_labels_and_severities(folder):
     assert changed.prometheus_labels == {"job": "m"}
     assert changed.severities == {"bad": "sev1"}
     assert profile.objectives[0].bands[0].for_ == "5m"
+
+
+def test_the_contexts_adapters_take_the_place_of_the_profiles():
+    mine = ServiceOverride(adapters={"kyrodb": UnitAdapter(kind="systemd", unit="kyrodb@text.service", user=True)})
+    before = load_profile("vritti", [built_in()])
+    found = apply_override(before, mine).adapters
+    assert found["kyrodb"] == Adapter(kind="systemd", unit="kyrodb@text.service", user=True)
+    assert found["app"] == before.adapters["app"]
+    for wrong in ({"kind": "command"}, {"kind": "systemd"}, {"kind": "systemd", "unit": "-H"}, {"kind": "screen"}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(wrong, UnitAdapter)
