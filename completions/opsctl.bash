@@ -1702,7 +1702,7 @@ _opsctl_values() {
         'doctor --service') kind=service ;;
         'doctor --only') kind=none ;;
         'doctor --timeout') kind=none ;;
-        'doctor --grants') words='postgres pgbouncer redis kubernetes alertmanager prometheus' ;;
+        'doctor --grants') words='postgres pgbouncer redis kubernetes alertmanager prometheus postgres-act pgbouncer-act redis-act kubernetes-act' ;;
         'doctor --role') kind=none ;;
         'doctor -o') words='text json' ;;
         'doctor --output') words='text json' ;;

@@ -6,9 +6,9 @@ import sys
 def main() -> None:
     """Entry point of the ``opsctl`` script."""
     argv = sys.argv[1:]
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the caller: the next socket must not take its place
-            setattr(sys, name, open("/dev/null", "w"))  # noqa: SIM115, PTH123 - for the rest of the process
+            setattr(sys, name, open("/dev/null", mode))  # noqa: SIM115, PTH123 - for the rest of the process
     if argv == ["--version"]:
         from opsctl import __version__
 

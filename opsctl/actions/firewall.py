@@ -151,7 +151,7 @@ def propose(seen: Seen, params: BlockParams) -> Proposal:
     """One element, and what it hangs on where that is not there yet."""
     seconds = int(parse_duration(params.duration))
     address = str(seen.address)
-    setting_up = () if _ready(seen.ruleset, seen.address) else nft.setup()
+    setting_up = () if _ready(seen.ruleset, seen.address) else (nft.setup(),)
     there = _there(seen.ruleset, seen.address)
     for_ = format_duration(float(seconds))
     step = Step(
@@ -190,10 +190,9 @@ def apply(hands: Hands, step: Step) -> Did:
     address, seconds = address_of(step.before["address"]), int(step.before["seconds"])
     program = nft.Nft(hands.settings.environ)
     if not _ready(program.ruleset(), address):
-        for call in nft.setup():
-            ran = program.change(call)
-            if ran.code != 0:
-                return Did(state="failed", says=f"the table could not be made: {program.failed(ran).says}")
+        ran = program.change(nft.setup())
+        if ran.code != 0:
+            return Did(state="failed", says=f"the table could not be made: {program.failed(ran).says}")
     ran = program.change(nft.add_call(address, seconds))
     if ran.code is None:
         return Did(state="unknown", says=f"{shown(ran.argv)} did not end in time")

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from opsctl.cli import output
 from opsctl.cli.acting_options import Consent
 from opsctl.cli.result import Result
-from opsctl.errors import Interrupted, OpsctlError, Refused, UsageError
+from opsctl.cli.telling import answered
+from opsctl.errors import CannotWrite, Interrupted, OpsctlError, Refused, UsageError
 
 if TYPE_CHECKING:
     from opsctl.actions.model import Plan
@@ -33,13 +36,16 @@ def act(root: Root, service: str | None, action: str, parameters: Mapping[str, A
     from opsctl.remediation.planner import make_plan
 
     found = known_action(action)
-    with opened(root, service, consent) as work:
-        plan = agreed(work, consent, found.id)
-        if plan is None:
-            plan = make_plan(
-                found, parameters, work.hands(), max_targets=consent.max_targets, verify_for=seconds(consent.verify_for)
-            )
-        return carry_out(work, plan, consent)
+
+    def go() -> Result:
+        with opened(root, service, consent) as work:
+            plan = agreed(work, consent, found, parameters)
+            if plan is None:
+                within = seconds(consent.verify_for)
+                plan = make_plan(found, parameters, work.hands(), max_targets=consent.max_targets, verify_for=within)
+            return carry_out(work, plan, consent)
+
+    return answered(consent.output, go)
 
 
 def known_action(id: str) -> Action:
@@ -80,10 +86,12 @@ def seconds(text: str | None) -> float | None:
     return None if text is None else parse_duration(text)
 
 
-def agreed(work: Workspace, consent: Consent, action: str, runbook: str = "") -> Plan | None:
+def agreed(
+    work: Workspace, consent: Consent, action: Action, parameters: Mapping[str, Any], runbook: str = ""
+) -> Plan | None:
     """The plan that ``--plan`` or ``--plan-hash`` names; None where neither is given.
 
-    Raises UsageError, BadData, Refused: no such plan, edited, over, or of another command.
+    Raises UsageError, BadData, Refused: no such plan, edited, over, of another command or with other parameters.
     """
     from opsctl.remediation import planfile
 
@@ -91,6 +99,8 @@ def agreed(work: Workspace, consent: Consent, action: str, runbook: str = "") ->
         raise UsageError("--plan and --plan-hash exclude each other", remedy="Leave one of them out.")
     if consent.plan is None and consent.plan_hash is None:
         return None
+    if consent.plan == "":
+        raise UsageError("--plan names no file", remedy="Name the plan that was saved.")
     if consent.save_plan is not None:
         raise UsageError("--save-plan writes a new plan", remedy="Leave --plan and --plan-hash out.")
     if consent.plan is not None:
@@ -98,19 +108,52 @@ def agreed(work: Workspace, consent: Consent, action: str, runbook: str = "") ->
     else:
         plan = planfile.kept(str(consent.plan_hash), environ=work.environ)
         planfile.check(plan, service=work.profile.service, context=work.context)
-    if plan.action != action or plan.runbook != runbook:
+    if plan.action != action.id or plan.runbook != runbook:
         what = f"remediate {plan.runbook} " if plan.runbook else ""
         raise Refused(f"the plan is one of opsctl {what}{plan.action}", remedy="Apply it with that command.")
+    _insist_on_the_same(plan, action, parameters, consent)
     return plan
+
+
+def _insist_on_the_same(plan: Plan, action: Action, parameters: Mapping[str, Any], consent: Consent) -> None:
+    """A plan is applied as it is: what is given beside it must be what it was made with. Raises UsageError."""
+    from opsctl.cli.action_flags import flag
+    from opsctl.remediation.planner import bound
+
+    asked: dict[str, Any] = msgspec.to_builtins(bound(action, {**plan.parameters, **parameters}))
+    differs = [(flag(name), plan.parameters.get(name), asked.get(name)) for name in parameters]
+    if consent.max_targets is not None:
+        differs.append(("--max-targets", plan.limit.targets, consent.max_targets))
+    if consent.verify_for is not None:
+        differs.append(("--verify-for", plan.verification.deadline, seconds(consent.verify_for)))
+    for name, made, given in differs:
+        if msgspec.json.encode(made) != msgspec.json.encode(given):
+            says = f"the plan was made with {name} {_value(made)}, not {_value(given)}"
+            raise UsageError(says, remedy=f"Leave {name} out, or make the plan anew.")
+
+
+def _value(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (text if len(text) <= 80 else text[:77] + "...") or "''"
 
 
 def carry_out(work: Workspace, plan: Plan, consent: Consent) -> Result:
     """Show the plan; then, as far as that was agreed to, apply it and say what came of it."""
     from opsctl.cli.telling import Teller
-    from opsctl.remediation.planner import nothing_to_do
 
     teller = Teller(plan, consent.output)
-    teller.show_plan()
+    return answered(consent.output, lambda: _carried_out(teller, work, plan, consent), teller)
+
+
+def _carried_out(teller: Teller, work: Workspace, plan: Plan, consent: Consent) -> Result:
+    from opsctl.remediation.planner import nothing_to_do
+
+    try:
+        teller.show_plan()
+    except BrokenPipeError:
+        if not consent.yes:
+            raise
+        raise CannotWrite("nobody reads the plan, so it is not applied; nothing was changed") from None
     if not plan.proposal.steps:
         raise nothing_to_do(plan)
     against = [check for check in plan.proposal.checks if not check.ok]
@@ -173,33 +216,44 @@ def _refused(teller: Teller, plan: Plan) -> Result:
 def _saved(teller: Teller, plan: Plan, file: str) -> Result:
     from opsctl.remediation.planfile import save
 
+    if not Path(file).name:
+        raise UsageError("--save-plan names no file", remedy="Name the file to write.")
     save(plan, Path(file))
-    again = _again(["--plan", file, "--yes"], drop=("--save-plan",))
+    again = _again("--plan", file, "--yes")
     lines = [f"Nothing was changed. Wrote {file}, good until {plan.expires:%H:%M:%S} UTC.", f"Next  {again}"]
-    return teller.result(exit=0, text="\n".join(lines))
+    return teller.result(exit=0, text="\n".join(lines), following=[again])
 
 
 def _not_applied(teller: Teller, work: Workspace, plan: Plan, consent: Consent) -> Result:
     from opsctl.cli.plan_text import HASH
     from opsctl.remediation.planfile import keep
 
+    if consent.plan is not None:
+        again = _again("--plan", consent.plan, "--yes")
+        return teller.result(exit=0, text=f"Nothing was changed. To apply it:\n  {again}", following=[again])
     try:
         keep(plan, work.environ)
     except OpsctlError as error:  # then only a file or a terminal can agree to it
         return teller.result(exit=0, text="Nothing was changed.", notes=(error.sentence(),))
-    again = _again(["--yes", "--plan-hash", plan.hash[:HASH]], drop=("--dry-run", "--yes", "-y"))
-    return teller.result(exit=0, text=f"Nothing was changed. To apply this plan:\n  {again}")
+    again = _again("--yes", "--plan-hash", plan.hash[:HASH])
+    return teller.result(exit=0, text=f"Nothing was changed. To apply this plan:\n  {again}", following=[again])
 
 
-def _again(more: list[str], drop: tuple[str, ...]) -> str:
-    """This command line with other options at its end; those of ``drop`` and their values are left out."""
+_NAMING = ("--save-plan", "--plan", "--plan-hash")  # each with a value
+_SAYING = ("--dry-run", "--yes", "-y")
+
+
+def _again(*more: str) -> str:
+    """This command line with another consent at its end."""
+    from opsctl.redact import printable
+
     words: list[str] = []
     skip = False
     for word in sys.argv[1:]:
         if skip:
             skip = False
-        elif word in drop:
-            skip = word == "--save-plan"
-        elif not word.startswith("--save-plan="):
+        elif word in _NAMING:
+            skip = True
+        elif word not in _SAYING and word.partition("=")[0] not in _NAMING:
             words.append(word)
-    return shlex.join(["opsctl", *words, *more])
+    return printable(shlex.join(["opsctl", *words, *more]))

@@ -30,7 +30,10 @@ def add_flags(action: Action, add: Callable[[str, Any, Any], None]) -> None:
             names = flag(field.name) if not turned_on else "--no-" + field.name.replace("_", "-")
             add(key, Annotated[bool, typer.Option(names, help=help)], False)
         elif kind is tuple:
-            option = typer.Option(flag(field.name), metavar="TEXT", help=f"{help} May be repeated.")
+            repeated = "may be repeated" in help
+            option = typer.Option(
+                flag(field.name), metavar="TEXT", help=help if repeated else f"{help} May be repeated."
+            )
             add(key, Annotated[list[str] | None, option], None)
         else:
             shown = "" if field.required or field.default in (None, "") else f" [default: {field.default}]"

@@ -49,7 +49,9 @@ def doctor(
     ] = "20s",
     grants: Annotated[
         Grants | None,
-        typer.Option("--grants", help="Print the least-privilege setup of a new role, -act: of one that acts; look at nothing."),
+        typer.Option(
+            "--grants", help="Print the least-privilege setup of a new role, -act: of one that acts; look at nothing."
+        ),
     ] = None,
     role: Annotated[
         str, typer.Option("--role", metavar="NAME", help="Its name, with --grants; else opsctl, or opsctl_act.")
@@ -99,12 +101,17 @@ def _examine(root: Root, service: str | None, everything: bool, only: str | None
     profiles = _profiles(root, settings, service, everything) if settings is not None else []
     kinds = tuple(part.strip() for part in (only or "").split(",") if part.strip())
     known = {*KINDS, *(name for profile in profiles for name in profile.endpoints)}
+    known |= {name for name, _ in settings.named()} if settings is not None else set()
     for kind in kinds:
         if kind not in known:
             from opsctl.nearest import unknown_name
 
             raise unknown_name("system", kind, known)
     here = _here(root, settings, profiles, failure) if not kinds else []
+    if not kinds or "ledger" in kinds:
+        from opsctl.doctor.ledger import local
+
+        here.append(local(settings, os.environ))
     if settings is None:
         from opsctl.doctor.model import Examination, verdict
 

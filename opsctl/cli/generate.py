@@ -27,6 +27,7 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.config.schema import config_schema
     from opsctl.probes.registry import all_probes
     from opsctl.remediation.action_page import as_markdown as action_page
+    from opsctl.remediation.lint import lint_mitigation
     from opsctl.report.as_json import schema as report_schema
     from opsctl.report.page import as_markdown as runbook_page
     from opsctl.report.probe_page import as_markdown as probe_page
@@ -35,6 +36,8 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.runbooks.load import load_file
     from opsctl.runbooks.pages import readme
     from opsctl.runbooks.schema import as_text, runbook_schema
+    from opsctl.services.find import list_profiles
+    from opsctl.services.load import load_file as load_profile
     from opsctl.services.schema import profile_schema
     from opsctl.silences.policy import policy_schema
     from opsctl.silences.schedule_file import schedules_schema
@@ -43,10 +46,13 @@ def files(root: Path) -> Mapping[Path, str]:
     books = root / "runbooks"
     command = tree()
     probes = all_probes()
+    profiles = [load_profile(path) for path in list_profiles([books]).values()]
     uses: dict[str, dict[str, list[ProbeUse]]] = {id: {} for id in probes}
     pages: dict[Path, str] = {}
     for name, path in find([books]).items():
         book = load_file(path).runbook
+        for says in lint_mitigation(book, profiles):
+            raise ConfigError(says, place=str(path))
         pages[books / "pages" / f"{name}.md"] = runbook_page(book)
         for use in book.diagnosis:
             uses[use.probe].setdefault(name, []).append(use)

@@ -35,14 +35,21 @@ def resume(
 
     An act that took effect is never repeated. Where the steps that are left no longer fit, they are not done.
     """
-    from opsctl.cli.telling import Teller
+    from opsctl.cli.telling import answered
+
+    consent = given.Consent(reason=reason, ticket=ticket)
+    return answered(output.value, lambda: _resumed(root_of(ctx), run, yes, consent, output.value))
+
+
+def _resumed(root: Root, run: str, yes: bool, consent: given.Consent, shape: str) -> Result:
+    from opsctl.cli.telling import Teller, answered
     from opsctl.remediation import recorded
     from opsctl.remediation.resuming import finished
     from opsctl.remediation.resuming import resume as go_on
 
-    with ready(root_of(ctx), run, given.Consent(reason=reason, ticket=ticket)) as (work, ledger, found):
+    with ready(root, run, consent) as (work, ledger, found):
         known = recorded.read(ledger, found.id)
-        teller = Teller(known.plan, output.value)
+        teller = Teller(known.plan, shape)
         if says := finished(known):
             return teller.result(exit=0, text=says)
         teller.line(f"Run {found.id}, {known.plan.action} on {known.plan.proposal.subject}, begun by {found.actor}:")
@@ -53,10 +60,13 @@ def resume(
         if not _sure(f"Go on with run {found.id}?", yes):
             return teller.result(exit=0, text="Nothing was changed.")
         teller.resumes(found.id)
-        outcome = go_on(
-            found.id, work.hands(), ledger, who=work.who, on_event=teller.event, loaded=teller.runbook(work)
-        )
-        return teller.ended(outcome)
+
+        def go() -> Result:
+            loaded = teller.runbook(work)
+            outcome = go_on(found.id, work.hands(), ledger, who=work.who, on_event=teller.event, loaded=loaded)
+            return teller.ended(outcome)
+
+        return answered(shape, go, teller)
 
 
 def undo(
@@ -69,19 +79,29 @@ def undo(
     output: Output = Format.text,
 ) -> Result:
     """Take back what a run did, the last act first. Says first what can be taken back, and what stays as it is."""
-    from opsctl.cli.telling import Teller
+    from opsctl.cli.telling import answered
+
+    consent = given.Consent(reason=reason, ticket=ticket, dry_run=dry_run)
+    return answered(output.value, lambda: _taken_back(root_of(ctx), run, yes, consent, output.value))
+
+
+def _taken_back(root: Root, run: str, yes: bool, consent: given.Consent, shape: str) -> Result:
+    from opsctl.cli.telling import Teller, answered
     from opsctl.remediation.undoing import plan_undo
     from opsctl.remediation.undoing import undo as take_back
 
-    with ready(root_of(ctx), run, given.Consent(reason=reason, ticket=ticket)) as (work, ledger, found):
+    with ready(root, run, consent) as (work, ledger, found):
         planned = plan_undo(ledger, found.id)
-        teller = Teller(planned.plan, output.value)
+        teller = Teller(planned.plan, shape)
         teller.line("\n".join(_undo_lines(planned)))
-        if planned.inverses and (dry_run or not _sure(f"Undo {len(planned.inverses)} of run {found.id}?", yes)):
+        if planned.inverses and (consent.dry_run or not _sure(f"Undo {len(planned.inverses)} of run {found.id}?", yes)):
             return teller.result(exit=0, text="Nothing was changed.")
         teller.resumes(found.id)
-        outcome = take_back(found.id, work.hands(), ledger, who=work.who, on_event=teller.event)
-        return teller.ended(outcome)
+
+        def go() -> Result:
+            return teller.ended(take_back(found.id, work.hands(), ledger, who=work.who, on_event=teller.event))
+
+        return answered(shape, go, teller)
 
 
 @contextmanager

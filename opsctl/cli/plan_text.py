@@ -76,7 +76,7 @@ def _steps(steps: Sequence[Step], style: Style) -> list[str]:
     lines: list[str] = []
     width = min(34, max((len(step.target.id) for step in steps[:SHOWN]), default=0))
     for step in steps[:SHOWN]:
-        says = told(f"{step.target.says}  {step.why}".strip())
+        says = told(": ".join(filter(None, (step.target.says, step.why))))
         lines += wrapped(f" {style.paint('do', 'bold', 'cyan')}     {told(step.target.id):<{width}}  ", says, 10, style)
         lines += [f"          {style.paint(told(call), 'dim')}" for call in step.calls[:CALLS]]
         if len(step.calls) > CALLS:

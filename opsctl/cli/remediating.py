@@ -66,6 +66,12 @@ def propose_actions(
 
 def act_on(asked: Asked) -> Result:
     """Plan one action, and go on as every command that acts."""
+    from opsctl.cli.telling import answered
+
+    return answered(asked.consent.output, lambda: _acted(asked))
+
+
+def _acted(asked: Asked) -> Result:
     from opsctl.cli.acting import agreed, carry_out, known_action, opened, seconds
     from opsctl.cli.request import Request
     from opsctl.remediation.candidates import held
@@ -74,7 +80,7 @@ def act_on(asked: Asked) -> Result:
     action = known_action(asked.mitigation.action)
     consent = asked.consent
     with opened(asked.root, asked.service, consent) as work:
-        plan = agreed(work, consent, action.id, asked.loaded.runbook.runbook)
+        plan = agreed(work, consent, action, asked.parameters, asked.loaded.runbook.runbook)
         if plan is None:
             given = _parameters(asked.loaded, asked.runbook_parameters)
             report = _report(
@@ -162,10 +168,10 @@ def _lines(report: Report, found: Sequence[Candidate], commands: Sequence[str], 
     from opsctl.remediation.action_page import reach
 
     severity = f"  {report.severity}" if report.severity else ""
-    lines = [f"{style.verdict(report.verdict)}{severity}  {told(report.says)}", ""]
+    lines = [f"{style.verdict(report.verdict)}{severity}  {told(report.says)}"]
     helpful = [one for one in found if one.applies]
     if helpful:
-        lines.append(style.paint("What would help, the smallest first", "bold"))
+        lines += ["", style.paint("What would help, the smallest first", "bold")]
     for number, one in enumerate(helpful, 1):
         assert one.action is not None
         undo = "can be undone" if one.action.undo is not None else "cannot be undone"

@@ -31,7 +31,10 @@ def _run(root: Any, argv: list[str]) -> int:
     try:
         outcome = root.main(args=argv, prog_name="opsctl", standalone_mode=False)
         if isinstance(outcome, Result):
-            output.show(outcome)
+            try:
+                output.show(outcome)
+            except BrokenPipeError:  # its reader has seen enough; what came of it is so all the same
+                output.broken_pipe()
             return outcome.exit
         if outcome == INTERRUPTED:  # typer turns Ctrl-C into this
             raise KeyboardInterrupt

@@ -83,24 +83,29 @@ def lint(
 
 
 def _mitigations(dirs: list[Path], names: Sequence[str]) -> list[Problem]:
-    """What is wrong with the mitigations, of the runbooks that can be read at all."""
+    """What is wrong with the mitigations, of the runbooks that can be read at all.
+
+    Those of the built-in set were checked when its index was made (generate.py).
+    """
+    from opsctl.config import index
     from opsctl.errors import ConfigError
-    from opsctl.remediation.lint import lint_mitigation
     from opsctl.runbooks.find import find
-    from opsctl.runbooks.lint import Problem
     from opsctl.runbooks.load import load_file
-    from opsctl.services.find import list_profiles
-    from opsctl.services.load import load_profile
 
     books = []
     for name, path in find(dirs).items():
-        if not names or name in names:
+        if (not names or name in names) and not index.checked("runbooks", path):
             try:
                 books.append(load_file(path))
             except ConfigError:
                 continue  # lint has told it
     if not any(book.runbook.mitigation for book in books):
         return []
+    from opsctl.remediation.lint import lint_mitigation
+    from opsctl.runbooks.lint import Problem
+    from opsctl.services.find import list_profiles
+    from opsctl.services.load import load_profile
+
     profiles = []
     for service in list_profiles(dirs):
         try:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from opsctl.cli import output
 from opsctl.cli.result import Result
+from opsctl.errors import CouldNotLook, OpsctlError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opsctl.actions.model import Did, Outcome, Plan, Step
     from opsctl.remediation.events import Event
     from opsctl.remediation.workspace import Workspace
@@ -29,6 +32,21 @@ EXIT = {
     "interrupted": 130,
 }
 SCHEMA = "opsctl.run/1"
+
+
+def answered(shape: str, do: Callable[[], Result], teller: Teller | None = None) -> Result:
+    """What ``do`` returns. In JSON an error becomes its one object too, with the error's exit code and its sentence.
+
+    ``teller``: knows the plan and what was done, where there is a plan. Raises OpsctlError in every other shape.
+    """
+    try:
+        return do()
+    except (OpsctlError, CouldNotLook) as failure:
+        error = failure if isinstance(failure, OpsctlError) else Unavailable(f"could not look: {failure.says}")
+        if shape != "json":
+            raise error from None
+        says = error.sentence()
+        return (teller or Teller(None, shape)).result(exit=error.code, text=says, notes=(f"opsctl: {says}",))
 
 
 class Teller:
@@ -132,7 +150,8 @@ class Teller:
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "plan": self._plan,
-            "applied": outcome is not None,
+            "applied": outcome is not None or bool(self._run),
+            "run": self._run or None,
             "outcome": outcome,
             "steps": [{"target": step.target.id, **_did(did)} for step, did in self._steps],
             "says": text if outcome is None else outcome.says,

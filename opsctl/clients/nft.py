@@ -18,6 +18,7 @@ from opsctl.errors import CouldNotLook
 TABLE = ("inet", "opsctl")
 PRIORITY = -300
 _TIMEOUT = 10.0
+_FAMILIES = (("ip", "blocked4"), ("ip6", "blocked6"))
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,23 +42,23 @@ def set_of(address: Address) -> str:
     return f"blocked{address.version}"
 
 
-def setup() -> tuple[tuple[str, ...], ...]:
-    """The calls that make table, sets, chain and rules; each may be made again except the rules."""
+def setup() -> tuple[str, ...]:
+    """The call that makes table, sets, chains and rules, in one transaction; it may be made again."""
     table = " ".join(TABLE)
-    chain = f"{{ type filter hook input priority {PRIORITY}; policy accept; }}"
-    forward = f"{{ type filter hook forward priority {PRIORITY}; policy accept; }}"
+    chains = ("input", "forward")
     return (
-        ("nft", "add", "table", *TABLE),
-        ("nft", "add", "set", *TABLE, "blocked4", "{ type ipv4_addr; flags timeout; }"),
-        ("nft", "add", "set", *TABLE, "blocked6", "{ type ipv6_addr; flags timeout; }"),
-        ("nft", "add", "chain", *TABLE, "input", chain),
-        ("nft", "add", "chain", *TABLE, "forward", forward),
-        ("nft", "flush", "chain", *TABLE, "input"),
-        ("nft", "flush", "chain", *TABLE, "forward"),
-        *(
-            ("nft", "add", "rule", *table.split(), where, *match.split(), "drop")
-            for where in ("input", "forward")
-            for match in ("ip saddr @blocked4", "ip6 saddr @blocked6")
+        "nft",
+        "; ".join(
+            [
+                f"add table {table}",
+                *(f"add set {table} blocked{n} {{ type ipv{n}_addr; flags timeout; }}" for n in (4, 6)),
+                *(
+                    f"add chain {table} {c} {{ type filter hook {c} priority {PRIORITY}; policy accept; }}"
+                    for c in chains
+                ),
+                *(f"flush chain {table} {c}" for c in chains),
+                *(f"add rule {table} {c} {ip} saddr @{name} drop" for c in chains for ip, name in _FAMILIES),
+            ]
         ),
     )
 

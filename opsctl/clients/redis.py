@@ -167,7 +167,12 @@ class RedisReader(KeyQuestions):
 
     def may(self, user: str, command: tuple[str, ...], timeout: float = 5.0) -> bool:
         """Whether that user may run a command, by ACL DRYRUN (Redis 7): it is judged and not run."""
-        return text_of(self._ask(("ACL", "DRYRUN"), user, *command, timeout=timeout)) == "OK"
+        return not self.why_not(user, command, timeout)
+
+    def why_not(self, user: str, command: tuple[str, ...], timeout: float = 5.0) -> str:
+        """As ``may``: "" when that user may, else the server's words."""
+        told = text_of(self._ask(("ACL", "DRYRUN"), user, *command, timeout=timeout))
+        return "" if told == "OK" else told or "no"
 
     def close(self) -> None:
         """Close the connection. Never raises."""

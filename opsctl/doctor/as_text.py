@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from opsctl.doctor.acting import TOLD
 from opsctl.doctor.model import Check, Examination, Place
 from opsctl.report.style import Style
 
@@ -29,6 +30,7 @@ def render(found: Examination, style: Style, *, verbose: bool = False) -> str:
             for check in troubled:
                 lines += _problem(check, style)
     lines += _fine(found.places, style, verbose=verbose)
+    lines += _acting(found.places, style)
     if found.absent:
         lines += ["", style.paint("Not configured", "bold")]
         lines += [line for text in found.absent for line in _wrapped(text, style.width, "  ")]
@@ -85,12 +87,14 @@ def _fine(places: Sequence[Place], style: Style, *, verbose: bool) -> Iterator[s
             known = filter(None, (place.address, f"from {place.setting}" if place.setting else ""))
             yield from _wrapped("  ".join((place.name, *known)), style.width, "  ", hanging="      ")
             for check in checks:
+                if _tells(check):
+                    continue
                 yield from _wrapped(check.says, style.width, "    ", hanging="      ")
         return
     rows: dict[str, str] = {}
     reached: dict[str, list[str]] = {}
     for place, checks in good:
-        names = dict.fromkeys(check.id.partition(".")[2] for check in checks)
+        names = dict.fromkeys(check.id.partition(".")[2] for check in checks if not _tells(check))
         if place.services and set(names) <= _PLAIN:
             reached.setdefault(", ".join(place.services), []).append(place.name)
             continue
@@ -100,6 +104,20 @@ def _fine(places: Sequence[Place], style: Style, *, verbose: bool) -> Iterator[s
     width = min(24, max(map(len, rows)))
     for title, text in rows.items():
         yield from _wrapped(f"{title:<{width}}  {text}", style.width, "  ", hanging=" " * (width + 4))
+
+
+def _tells(check: Check) -> bool:
+    return check.id.endswith(f".{TOLD}")
+
+
+def _acting(places: Sequence[Place], style: Style) -> Iterator[str]:
+    """Who acts where no endpoint of its own does."""
+    told = [(place.name, check.says) for place in places for check in place.checks if _tells(check)]
+    if told:
+        yield ""
+        yield style.paint("Acting", "bold")
+    for name, says in told:
+        yield from _wrapped(f"{name}: {says}", style.width, "  ", hanging="      ")
 
 
 def _wrapped(text: str, width: int, indent: str, *, hanging: str | None = None) -> list[str]:

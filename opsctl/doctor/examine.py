@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from opsctl import __version__
-from opsctl.doctor import needs
+from opsctl.doctor import ledger, needs
 from opsctl.doctor.model import Checks, Examination, Place, verdict
 from opsctl.doctor.site import Site, sites
 from opsctl.errors import CouldNotLook
@@ -38,6 +38,7 @@ KINDS = {
     "rabbitmq": "opsctl.doctor.web",
     "webhook": "opsctl.doctor.web",
     "smtp": "opsctl.doctor.web",
+    "ledger": "opsctl.doctor.ledger",
 }
 
 Examiner = Callable[[Site, Checks, float], None]
@@ -57,6 +58,8 @@ def examine(asked: Asked, settings: Settings, local: Sequence[Place] = ()) -> Ex
     began = time.monotonic()
     deciding = needs.deciding(asked.profiles, asked.dirs)
     found, absent = sites(asked.profiles, settings, only=asked.only, deciding=deciding)
+    kept = ledger.site(settings) if not asked.only or "ledger" in asked.only else None
+    found += [kept] if kept is not None else []
     seen = run(found, began + asked.total, max(EACH, asked.total / 2))
     places = (*local, *seen, *needs.signals_lost(asked.profiles, seen))
     code, says = verdict(places)

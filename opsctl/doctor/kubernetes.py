@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from opsctl.clients.kube_reads import collection
 from opsctl.clients.kubernetes import KubernetesReader
-from opsctl.doctor import clock, rbac, versions
+from opsctl.doctor import acting_kubernetes, clock, rbac, versions
 from opsctl.doctor.model import Checks, Remedy
 from opsctl.doctor.rbac import Right
 from opsctl.doctor.site import Site
@@ -35,8 +35,13 @@ def examine(site: Site, checks: Checks, until: float) -> None:
         for note in reader.notes():
             how = f"Give certificate-authority-data for the cluster in the kubeconfig that {reader.setting} names"
             checks.breach("encryption", note, Remedy(how=how))
+        namespaces = _namespaces(site, reader)
+        if site.acting:
+            acting_kubernetes.examine(site, reader, namespaces, checks, until)
+            return
+        acting_kubernetes.tell(site, reader, namespaces, checks, until)
         rights = list(rbac.rights())
-        for namespace in _namespaces(site, reader):
+        for namespace in namespaces:
             _judge(reader, namespace, rights, checks, until)
     finally:
         reader.close()
@@ -79,12 +84,7 @@ def _judge(reader: KubernetesReader, namespace: str, rights: Sequence[Right], ch
     lost = list(dict.fromkeys(rbac.LOST.get(r.what, r.resource) for r in missing))
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     unknown = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
-    user = _user(reader, namespace, missing, until)
-    if not user:
-        says = "its name could not be found out: put it in place of USER"
-        user, how = "USER", f"As an administrator of this cluster, in a shell ({says})"
-    else:
-        how = "As an administrator of this cluster, in a shell"
+    user, how = _named(reader, namespace, missing, until)
     needs_cluster = any(right.is_cluster for right in missing)
     inside = [namespace] if any(not right.is_cluster for right in missing) else []
     checks.breach(
@@ -94,6 +94,19 @@ def _judge(reader: KubernetesReader, namespace: str, rights: Sequence[Right], ch
         Remedy(how=how, run=rbac.apply(rbac.manifest(user, inside, cluster=needs_cluster))),
         need="objective" if checks.needed and {right.what for right in missing} & rbac.CORE else "optional",
     )
+
+
+def named(reader: KubernetesReader, namespace: str, until: float) -> tuple[str, str]:
+    """Who we are, and where the remedy is pasted. It is found by asking to read what a role that acts may not list."""
+    return _named(reader, namespace, [Right("list", "", "configmaps"), Right("list", "", "limitranges")], until)
+
+
+def _named(reader: KubernetesReader, namespace: str, missing: Sequence[Right], until: float) -> tuple[str, str]:
+    how = "As an administrator of this cluster, in a shell"
+    user = _user(reader, namespace, missing, until)
+    if user:
+        return user, how
+    return "USER", f"{how} (its name could not be found out: put it in place of USER)"
 
 
 def _user(reader: KubernetesReader, namespace: str, missing: Sequence[Right], until: float) -> str:

@@ -6,7 +6,7 @@ import re
 import time
 
 from opsctl.clients.pgbouncer import LISTS, PgbouncerReader
-from opsctl.doctor import versions
+from opsctl.doctor import acting_pgbouncer, versions
 from opsctl.doctor.model import Checks, Remedy
 from opsctl.doctor.site import Site
 from opsctl.errors import CouldNotLook
@@ -25,13 +25,17 @@ def examine(site: Site, checks: Checks, until: float) -> None:
         (told,) = reader.show("VERSION", _left(until))
         checks.ok("reachable", f"its console answers in {(time.monotonic() - began) * 1000:.0f} ms")
         versions.judge(checks, "pgbouncer", printable(str(next(iter(told.values()), ""))))
+        if site.acting:
+            acting_pgbouncer.examine(site, reader, checks, until)
+            return
         _lists(reader, checks, until)
+        acting_pgbouncer.tell(site, reader, checks, until)
     except CouldNotLook as failure:
         found = _USER.match(failure.says)
         if failure.reason != "forbidden" or not found:
             raise
         how = "In pgbouncer.ini (joined with commas to names that are there), then RELOAD on the console as an admin"
-        checks.lost(failure, Remedy(how=how, run=f"stats_users = {found[1]}"))
+        checks.lost(failure, Remedy(how=how, run=f"{'admin' if site.acting else 'stats'}_users = {found[1]}"))
     finally:
         reader.close()
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from opsctl.clients.postgres import PostgresReader, Preflight
-from opsctl.doctor import certificate, clock, versions
+from opsctl.doctor import acting_postgres, certificate, clock, versions
 from opsctl.doctor.model import Checks, Remedy
 from opsctl.doctor.remedies import identifier, literal, psql
 from opsctl.doctor.site import Site
@@ -35,6 +35,10 @@ def examine(site: Site, checks: Checks, until: float) -> None:
         checks.ok("read-only", "the session is read-only, and ends each statement after 5 s")
         clock.compare(checks, facts.server_time, before=before, after=after)
         _encryption(reader, facts, checks, until)
+        if site.acting:
+            acting_postgres.examine(site, reader, facts, checks, until)
+            return
+        acting_postgres.tell(site, reader, facts, checks, until)
         _power(facts, checks)
         _visible(reader, facts, checks, until)
         _statements(reader, facts, checks, until)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from opsctl.clients.redis import Keys, RedisReader, Sample
-from opsctl.doctor import certificate, clock, versions
+from opsctl.doctor import acting_redis, certificate, clock, versions
 from opsctl.doctor.model import Checks, Remedy
 from opsctl.doctor.remedies import redis_cli
 from opsctl.doctor.site import Site
@@ -65,7 +65,11 @@ def examine(site: Site, checks: Checks, until: float) -> None:
                 says = "its certificate is not checked (ssl_cert_reqs in the address)"
                 how = f"Take ssl_cert_reqs out of the address that {reader.setting} gives; for a private authority add"
                 checks.breach("encryption", says, Remedy(how=how, run="ssl_ca_certs=/path/to/ca.pem"))
+        if site.acting:
+            acting_redis.examine(site, reader, checks, until)
+            return
         _rights(reader, checks, until, secure=secure)
+        acting_redis.tell(site, reader, checks, until)
     finally:
         reader.close()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opsctl.config.endpoint import Endpoint
 from opsctl.config.environment import URLS
+from opsctl.doctor.acts import SUFFIX, SYSTEMS, is_acting
 from opsctl.errors import CouldNotLook, NotConfigured
 from opsctl.services.model import EndpointSpec, Profile
 from opsctl.services.names import SHARED_ENDPOINTS
@@ -30,7 +31,11 @@ class Use(NamedTuple):
 
 @dataclass(slots=True)
 class Site:
-    """One system and the services that use it. ``needed``: an objective or symptom cannot be judged without it."""
+    """One system and the services that use it. ``needed``: an objective or symptom cannot be judged without it.
+
+    ``beside``: of one that acts (``postgres-act``), where the look goes. ``acts``: the services that act by this very
+    endpoint, for want of one of their own.
+    """
 
     kind: str
     name: str
@@ -38,6 +43,13 @@ class Site:
     failure: CouldNotLook | None = None
     uses: list[Use] = field(default_factory=list)
     needed: bool = False
+    beside: Endpoint | None = None
+    acts: list[str] = field(default_factory=list)
+
+    @property
+    def acting(self) -> bool:
+        """Whether it is there to act."""
+        return is_acting(self.name)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -63,20 +75,28 @@ def sites(
     found: dict[object, Site] = {}
     absent: list[str] = []
     for profile in profiles:
-        for placed in places(profile, settings):
+        every = {placed.name: placed for placed in places(profile, settings)}
+        for placed in every.values():
             if wanted and not wanted & {placed.kind, placed.name}:
                 continue
             use = Use(profile, placed.name, profile.endpoints.get(placed.name))
-            needed = placed.kind in deciders or placed.name in _symptoms(profile)
+            acting = is_acting(placed.name)
+            needed = not acting and (placed.kind in deciders or placed.name in _symptoms(profile))
             if placed.kind in UNASKED and not needed and not wanted:
                 continue
             if isinstance(placed.failure, NotConfigured):
                 absent += _absent(use, placed.kind, placed.failure)
                 continue
             one = Site(placed.kind, placed.name, placed.endpoint, placed.failure)
+            if acting:
+                read = every.get(placed.name.removesuffix(SUFFIX))
+                one.beside = read.endpoint if read is not None else None
             site = found.setdefault(_key(one), one)
             site.uses.append(use)
             site.needed = site.needed or needed
+            own = every.get(placed.name + SUFFIX)
+            if placed.name in SYSTEMS and (own is None or isinstance(own.failure, NotConfigured)):
+                site.acts.append(profile.service)
     if not profiles:
         found.update((name, shared) for name in URLS if (shared := _shared(name, settings, wanted)) is not None)
     return list(found.values()), list(dict.fromkeys(absent))
@@ -87,7 +107,8 @@ def _key(site: Site) -> object:
     if end is None or (not end.url and site.kind != "kubernetes"):
         return site.kind, site.name, site.setting
     options = tuple(sorted((k, v) for k, v in end.options.items() if k != "namespace"))
-    return site.kind, end.url, end.http, options
+    beside = site.beside.url if site.beside is not None else ""
+    return site.kind, end.url, end.http, options, site.acting, beside
 
 
 def _shared(name: str, settings: Settings, wanted: frozenset[str]) -> Site | None:

@@ -56,7 +56,14 @@ FAULTS: tuple[Fault, ...] = (
         "Somebody calls the models with the service's key, past the service.",
         also=((BUDGET, "spent-elsewhere"),),
     ),
-    Fault("reflect-growth", "vritti", BUDGET, "growth", "All customers ask for three times as many reflections."),
+    Fault(
+        "reflect-growth",
+        "vritti",
+        BUDGET,
+        "growth",
+        "All customers ask for three times as many reflections.",
+        remedy=Remedy(BUDGET, "raise-limit", RAISE),
+    ),
     Fault(
         "low-confidence",
         "vritti",

@@ -116,7 +116,7 @@ class App:
         changed, self._before = on ^ self._before, on
         if "cpu-saturation" in changed:
             self.burner.switch("cpu-saturation" in on)
-        if "budget-cap-low" in changed:
+        if changed & {"budget-cap-low", "reflect-growth"}:
             self.meter.limit = LOW_LIMIT_USD if "budget-cap-low" in on else LIMIT_USD
         if changed & {"stolen-key", "admin-key-stolen"} and not on & {"stolen-key", "admin-key-stolen"}:
             self.store.reset()

@@ -115,7 +115,7 @@ def kept(given: str, *, now: float | None = None, environ: Mapping[str, str] | N
 def _decoded(body: bytes, place: str) -> Plan:
     try:
         data: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadData(f"this is no plan: {error}", place=place) from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if not isinstance(schema, str) or not schema.startswith("opsctl.plan/"):

@@ -23,7 +23,7 @@ def test_without_anything_it_looks_at_this_host(user):
 def test_json_is_the_same_answer(user):
     found = user.opsctl("doctor", "-o", "json", check=(0,)).json()
     assert found["schema"] == "opsctl.doctor/1"
-    assert {place["kind"] for place in found["places"]} == {"config", "runbooks", "host"}
+    assert {place["kind"] for place in found["places"]} == {"config", "runbooks", "host", "ledger"}
 
 
 def test_a_configuration_that_others_can_read_is_a_problem_with_its_remedy(user, tmp_path):

@@ -197,7 +197,6 @@ RECORD = {"typer", "msgspec", "hashlib", "sqlite3"}
         (["db", "pool", "--help"], {"typer"}),
         (["db", "size", "--help"], {"typer"}),
         (["db", "ping"], {"typer", "msgspec", "opsctl.clients", "opsctl.probes"}),
-        (["restart", "--help"], {"typer"}),
         (["lab", "--help"], {"typer"}),
         (["lab", "faults"], {"typer"}),
         (["lab", "status"], {"typer", "msgspec", "json"}),
