@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from opsctl.cli.telling import Teller
     from opsctl.remediation.workspace import Workspace
 
+_NOTHING = "Nothing was changed."
+
 
 def act(root: Root, service: str | None, action: str, parameters: Mapping[str, Any], consent: Consent) -> Result:
     """An operator's command: plan ``action`` with the parameters that were given, and go on as ``carry_out`` does.
@@ -97,10 +99,15 @@ def agreed(
 
     if consent.plan is not None and consent.plan_hash is not None:
         raise UsageError("--plan and --plan-hash exclude each other", remedy="Leave one of them out.")
+    for name, file in (("--plan", consent.plan), ("--save-plan", consent.save_plan)):
+        if file is not None and not Path(file).name:
+            raise UsageError(f"{name} names no file")
+    seconds(consent.verify_for)  # a mistake is told before anything is looked at
     if consent.plan is None and consent.plan_hash is None:
+        if consent.yes and not consent.dry_run and consent.save_plan is None:
+            says = "--yes agrees to a plan that was shown, and none is named"
+            raise UsageError(says, remedy="Add --plan-hash with the hash that the plan was shown with, or --plan FILE.")
         return None
-    if consent.plan == "":
-        raise UsageError("--plan names no file", remedy="Name the plan that was saved.")
     if consent.save_plan is not None:
         raise UsageError("--save-plan writes a new plan", remedy="Leave --plan and --plan-hash out.")
     if consent.plan is not None:
@@ -118,6 +125,7 @@ def agreed(
 def _insist_on_the_same(plan: Plan, action: Action, parameters: Mapping[str, Any], consent: Consent) -> None:
     """A plan is applied as it is: what is given beside it must be what it was made with. Raises UsageError."""
     from opsctl.cli.action_flags import flag
+    from opsctl.durations import format_duration, parse_duration
     from opsctl.remediation.planner import bound
 
     asked: dict[str, Any] = msgspec.to_builtins(bound(action, {**plan.parameters, **parameters}))
@@ -125,10 +133,11 @@ def _insist_on_the_same(plan: Plan, action: Action, parameters: Mapping[str, Any
     if consent.max_targets is not None:
         differs.append(("--max-targets", plan.limit.targets, consent.max_targets))
     if consent.verify_for is not None:
-        differs.append(("--verify-for", plan.verification.deadline, seconds(consent.verify_for)))
-    for name, made, given in differs:
-        if msgspec.json.encode(made) != msgspec.json.encode(given):
-            says = f"the plan was made with {name} {_value(made)}, not {_value(given)}"
+        made = format_duration(plan.verification.deadline)
+        differs.append(("--verify-for", made, format_duration(parse_duration(consent.verify_for))))
+    for name, before, now in differs:
+        if msgspec.json.encode(before) != msgspec.json.encode(now):
+            says = f"the plan was made with {name} {_value(before)}, not {_value(now)}"
             raise UsageError(says, remedy=f"Leave {name} out, or make the plan anew.")
 
 
@@ -167,14 +176,10 @@ def _carried_out(teller: Teller, work: Workspace, plan: Plan, consent: Consent) 
 
 
 def _consented(plan: Plan, consent: Consent) -> bool:
-    """Whether to go on: the named plan with --yes, or the terminal's answer. Raises UsageError."""
+    """Whether to go on: the named plan with --yes, or the terminal's answer. Raises Interrupted."""
     if consent.dry_run:
         return False
-    named = consent.plan is not None or consent.plan_hash is not None
     if consent.yes:
-        if not named:
-            says = "--yes agrees to a plan that was shown, and none is named"
-            raise UsageError(says, remedy="Add --plan-hash with the hash that the plan was shown with, or --plan FILE.")
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or consent.output == "json":
         return False
@@ -210,18 +215,17 @@ def _refused(teller: Teller, plan: Plan) -> Result:
     lifts = list(dict.fromkeys(check.lift for check in against if check.lift))
     says = "; ".join(check.says for check in against)
     error = Refused(f"refused: {says}", remedy=f"Lifted with {', '.join(lifts)}." if lifts else "")
-    return teller.result(exit=Refused.code, text=f"Nothing was changed; {error.sentence()}")
+    says = f"Nothing was changed; {error.sentence()}"
+    return teller.result(exit=error.code, text=says, notes=(f"opsctl: {says}",) if teller.silent else ())
 
 
 def _saved(teller: Teller, plan: Plan, file: str) -> Result:
     from opsctl.remediation.planfile import save
 
-    if not Path(file).name:
-        raise UsageError("--save-plan names no file", remedy="Name the file to write.")
     save(plan, Path(file))
     again = _again("--plan", file, "--yes")
-    lines = [f"Nothing was changed. Wrote {file}, good until {plan.expires:%H:%M:%S} UTC.", f"Next  {again}"]
-    return teller.result(exit=0, text="\n".join(lines), following=[again])
+    says = f"{_NOTHING} Wrote {file}, good until {plan.expires:%H:%M:%S} UTC."
+    return teller.result(exit=0, text=f"{says}\nNext  {again}", says=says, following=[again])
 
 
 def _not_applied(teller: Teller, work: Workspace, plan: Plan, consent: Consent) -> Result:
@@ -230,13 +234,13 @@ def _not_applied(teller: Teller, work: Workspace, plan: Plan, consent: Consent) 
 
     if consent.plan is not None:
         again = _again("--plan", consent.plan, "--yes")
-        return teller.result(exit=0, text=f"Nothing was changed. To apply it:\n  {again}", following=[again])
+        return teller.result(exit=0, text=f"{_NOTHING} To apply it:\n  {again}", says=_NOTHING, following=[again])
     try:
         keep(plan, work.environ)
     except OpsctlError as error:  # then only a file or a terminal can agree to it
-        return teller.result(exit=0, text="Nothing was changed.", notes=(error.sentence(),))
+        return teller.result(exit=0, text=_NOTHING, notes=(error.sentence(),))
     again = _again("--yes", "--plan-hash", plan.hash[:HASH])
-    return teller.result(exit=0, text=f"Nothing was changed. To apply this plan:\n  {again}", following=[again])
+    return teller.result(exit=0, text=f"{_NOTHING} To apply this plan:\n  {again}", says=_NOTHING, following=[again])
 
 
 _NAMING = ("--save-plan", "--plan", "--plan-hash")  # each with a value

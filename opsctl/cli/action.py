@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,16 +22,23 @@ def action() -> None:
 @app.command("list")
 def list_(output: Output = Format.text) -> Result:
     """All actions with what they do."""
+    from opsctl.config.index import part
+
+    found = part("actions") or about_actions()
+    width = max(len(id) for id in found)
+    rows = [{"action": id, **about} for id, about in found.items()]
+    lines = [f"{id:<{width}}  {about['title']}" for id, about in found.items()]
+    return Result({"actions": rows}, "\n".join(lines), output)
+
+
+def about_actions() -> dict[str, dict[str, Any]]:
+    """Action id -> what the list says of it; loads every action."""
     from opsctl.actions.registry import all_actions
 
-    found = all_actions()
-    width = max(len(id) for id in found)
-    rows = [
-        {"action": id, "title": each.title, "undo": each.undo is not None, "weight": each.weight}
-        for id, each in found.items()
-    ]
-    lines = [f"{id:<{width}}  {each.title}" for id, each in found.items()]
-    return Result({"actions": rows}, "\n".join(lines), output)
+    return {
+        id: {"title": each.title, "undo": each.undo is not None, "weight": each.weight}
+        for id, each in all_actions().items()
+    }
 
 
 @app.command()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def files(root: Path) -> Mapping[Path, str]:
     """Path -> content of every generated file of the repository at ``root``."""
     from opsctl.actions.registry import all_actions
-    from opsctl.cli.action import uses_of
+    from opsctl.cli.action import about_actions, uses_of
     from opsctl.cli.app import tree
     from opsctl.cli.manifest import walk
     from opsctl.completion import bash, fish, zsh
@@ -28,6 +28,7 @@ def files(root: Path) -> Mapping[Path, str]:
     from opsctl.probes.registry import all_probes
     from opsctl.remediation.action_page import as_markdown as action_page
     from opsctl.remediation.lint import lint_mitigation
+    from opsctl.remediation.planfile import plan_schema
     from opsctl.report.as_json import schema as report_schema
     from opsctl.report.page import as_markdown as runbook_page
     from opsctl.report.probe_page import as_markdown as probe_page
@@ -58,6 +59,7 @@ def files(root: Path) -> Mapping[Path, str]:
             uses[use.probe].setdefault(name, []).append(use)
     for id, probe in probes.items():
         pages[books / "pages/probes" / f"{id}.md"] = probe_page(probe, uses[id])
+    told = about_actions()
     applied = uses_of([books])
     for id, action in all_actions().items():
         pages[books / "pages/actions" / f"{id}.md"] = action_page(action, applied.get(id, {}))
@@ -67,11 +69,14 @@ def files(root: Path) -> Mapping[Path, str]:
         root / "completions/opsctl.bash": bash.script(commands),
         root / "completions/_opsctl": zsh.script(commands),
         root / "completions/opsctl.fish": fish.script(commands),
-        books / "index.json": build(books),
+        books / "index.json": build(books, told),
         books / "README.md": readme(books),
-        books / "schema/runbook.json": as_text(runbook_schema()),
+        books / "schema/runbook.json": as_text(
+            runbook_schema({id: action.params for id, action in all_actions().items()})
+        ),
         books / "schema/service.json": as_text(profile_schema()),
         books / "schema/report.json": as_text(report_schema()),
+        books / "schema/plan.json": as_text(plan_schema()),
         books / "schema/opsctl.json": as_text(config_schema()),
         books / "schema/silence-policy.json": as_text(policy_schema()),
         books / "schema/silence-schedules.json": as_text(schedules_schema()),

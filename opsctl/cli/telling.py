@@ -58,7 +58,13 @@ class Teller:
         self._plan, self._shape, self._style = plan, shape, stdout_style()
         self._steps: list[tuple[Step, Did]] = []
         self._run = ""
+        self._began = False
         self._waiting = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is shown before the one object at the end."""
+        return self._shape == "json"
 
     def line(self, text: str) -> None:
         """A line of text on stdout, at once; nothing in JSON."""
@@ -106,7 +112,7 @@ class Teller:
         from opsctl.remediation import events
 
         if isinstance(event, events.Began):
-            self._run = event.run
+            self._run, self._began = event.run, True
             word = self._style.paint(event.what.upper(), "bold")
             self.line(f"{word} run {event.run}  lease {event.scope} held by {event.actor}")
         elif isinstance(event, events.StepDone):
@@ -143,6 +149,7 @@ class Teller:
         exit: int,
         text: str,
         outcome: Outcome | None = None,
+        says: str = "",
         following: list[str] | None = None,
         notes: tuple[str, ...] = (),
     ) -> Result:
@@ -150,11 +157,11 @@ class Teller:
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "plan": self._plan,
-            "applied": outcome is not None or bool(self._run),
+            "applied": outcome is not None or self._began,
             "run": self._run or None,
             "outcome": outcome,
             "steps": [{"target": step.target.id, **_did(did)} for step, did in self._steps],
-            "says": text if outcome is None else outcome.says,
+            "says": outcome.says if outcome is not None else says or text,
             "next": following or [],
         }
         return Result(data, text, self._shape, exit=exit, notes=notes)

@@ -15,11 +15,11 @@ from opsctl.config.places import PACKAGE, built_in
 
 INDEX = "index.json"
 
-Kind = Literal["runbooks", "services", "probes"]
+Kind = Literal["runbooks", "services", "probes", "actions"]
 
 
 def part(kind: Kind) -> Mapping[str, Any]:
-    """One part of the index, empty where there is none: runbooks and services by name, the probes' questions by id."""
+    """One part of the index, empty where there is none: runbooks and services by name, the probes' questions and the actions' titles by id."""
     found = _read().get(kind)
     return found if isinstance(found, dict) else {}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from opsctl.clients.alertmanager import AlertmanagerReader
+from opsctl.clients.alertmanager import AlertmanagerReader, Status
 from opsctl.clients.http import HttpReader
 from opsctl.doctor import versions
+from opsctl.doctor.acting import another
 from opsctl.doctor.model import Checks, Remedy
 from opsctl.doctor.site import Site
 from opsctl.doctor.web import access, ask, by_way_of
@@ -38,6 +39,7 @@ def examine(site: Site, checks: Checks, until: float) -> None:
             checks.ok("cluster", f"its cluster has {peers} member{'' if peers == 1 else 's'}{alone}")
         elif status.cluster.status == "disabled":
             checks.ok("cluster", "it runs alone: nothing takes over when it fails")
+        _same(site, status, checks, until)
         began = time.monotonic()
         count = len(reader.alerts(timeout=_left(until)))
         checks.ok("alerts", f"its {count} alerts can be read, in {(time.monotonic() - began) * 1000:.0f} ms")
@@ -51,6 +53,33 @@ def examine(site: Site, checks: Checks, until: float) -> None:
     finally:
         http.close()
         reader.close()
+
+
+def _same(site: Site, status: Status, checks: Checks, until: float) -> None:
+    """Of one that acts: members of one cluster share their silences, and know each other by name."""
+    if site.beside is None or site.endpoint is None:
+        return
+    if site.beside.url == site.endpoint.url:
+        checks.ok("same-server", "the Alertmanager of the look")
+        return
+    look = AlertmanagerReader(site.beside)
+    try:
+        mine, theirs = (
+            {peer.name for peer in one.cluster.peers} for one in (status, look.status(timeout=_left(until)))
+        )
+        if mine & theirs:
+            checks.ok("same-server", "the cluster of the look")
+        elif mine or theirs:
+            another(site, f"{look.address}, where one looks", checks)
+        else:
+            says = (
+                f"neither it nor {look.address}, where one looks, is in a cluster: nothing tells whether they are one"
+            )
+            checks.unknown("same-server", says, "no-data")
+    except CouldNotLook as failure:
+        checks.failed("same-server", failure)
+    finally:
+        look.close()
 
 
 def _left(until: float) -> float:

@@ -21,6 +21,16 @@ SKEW = 60.0  # seconds that two hosts' clocks may differ
 _KEPT_FOR = timedelta(days=1)  # plans that were shown; they expire after minutes
 
 
+def plan_schema() -> dict[str, Any]:
+    """The published schema of a plan (runbooks/schema/plan.json)."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "opsctl plan",
+        "description": f"What would be done, target by target ({PLAN_SCHEMA}).",
+        **msgspec.json.schema(Plan),
+    }
+
+
 def save(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
     """Write the plan (mode 0600), whole or not at all. Raises CannotWrite, also where a file is there already."""
     body = msgspec.json.format(msgspec.json.encode(as_data(plan)), indent=2) + b"\n"

@@ -85,8 +85,10 @@ def _title(path: Path) -> str:
         return f"(cannot be read: {error.says})"
 
 
-def build(folder: Path) -> str:
+def build(folder: Path, actions: Mapping[str, Any] | None = None) -> str:
     """The index of a folder of runbooks and services, as JSON text (written by ``make docs``, compared in a test).
+
+    ``actions``: action id -> what lists say of it; given by the caller, because nothing that looks knows an action.
 
     Raises ConfigError for a file with a mistake: whatever has an entry was checked.
     """
@@ -96,6 +98,7 @@ def build(folder: Path) -> str:
         "runbooks": dict(_runbooks(folder)),
         "services": dict(_services(folder)),
         "probes": {id: {"asks": probe.asks, "finds": list(probe.emits)} for id, probe in all_probes().items()},
+        "actions": actions or {},
     }
     return json.dumps(index, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import threading
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
+import redis
 import yaml
 
+from opsctl.actions import registry
+from opsctl.actions.redis_invalidate_plan import InvalidateParams
 from opsctl.doctor.redis import RIGHTS
 from tests.acceptance.session import Session
 from tests.acceptance.test_no_writes import ACTS, READS, comments_off, stack, statements, watch  # noqa: F401
+from tests.actions.kubernetes_acting import applied as kubernetes_applied
+from tests.actions.kubernetes_acting import hands_on as kubernetes_hands
+from tests.actions.kubernetes_acting import proposed as rehearsed
+from tests.actions.postgres_server import applied, proposed
+from tests.actions.postgres_server import hands_on as postgres_hands
+from tests.actions.redis_acting import hands_on as redis_hands
+from tests.actions.redis_acting import numbered
+from tests.probes.sessions import clients_of
 from tests.servers.kube import ApiError
 
 SERVICE = """
@@ -198,6 +212,107 @@ def test_the_printed_setup_of_a_new_role_is_all_that_a_look_needs(tmp_path, post
     finally:
         admin.execute_command("ACL", "DELUSER", "lookout")
         postgres.sql("DROP ROLE IF EXISTS lookout")
+
+
+def printed_setup(tmp_path, system: str) -> str:
+    user = session(tmp_path / f"print-{system}")
+    return user.opsctl("doctor", "--grants", system, "--role", "hand", check=(0,)).out
+
+
+@pytest.mark.needs("postgres")
+def test_the_printed_postgres_role_ends_sessions_and_drops_nothing(tmp_path, postgres):
+    psql = shutil.which("psql")
+    if psql is None:
+        pytest.skip("no psql here, which \\password and -- comments are for")
+    script = printed_setup(tmp_path, "postgres-act").replace("\\password hand\n", "")
+    argv = [psql, "-X", "-v", "ON_ERROR_STOP=1", postgres.superuser_dsn]
+    postgres.sql("CREATE TABLE ledger_of_sales (id int)", role="app")
+    try:
+        subprocess.run(argv, input=script, text=True, check=True, capture_output=True, timeout=60)
+        with clients_of(postgres) as clients:
+            forgotten = clients.idle_in_transaction()
+            with postgres_hands({"postgres": postgres.dsn(), "postgres-act": postgres.dsn("hand")}) as hands:
+                plan = proposed(hands, "postgres.terminate-idle-in-transaction", older_than="0s")
+                assert [check.says for check in plan.checks if check.ok is not True] == []
+                (step,) = [step for step in plan.steps if step.target.pin["pid"] == clients.pid(forgotten)]
+                did = applied(hands, "postgres.terminate-idle-in-transaction", step)
+                assert did.state == "acted", did.says
+        for forbidden in ("DROP TABLE ledger_of_sales", "SELECT * FROM ledger_of_sales", "CREATE ROLE more LOGIN"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                postgres.sql(forbidden, role="hand")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            postgres.sql("ALTER ROLE app IN DATABASE app SET statement_timeout = '1s'", role="hand")
+    finally:
+        postgres.sql("DROP TABLE ledger_of_sales", "DROP ROLE IF EXISTS hand")
+
+
+@pytest.mark.needs("redis")
+def test_the_printed_redis_user_removes_the_cache_and_nothing_else(tmp_path, redis_server):
+    admin = redis_server.client()
+    lines = [line for line in printed_setup(tmp_path, "redis-act").splitlines() if line and line[0] != "#"]
+    url = redis_server.url.replace("://", "://hand:not-a-real-one@")
+    admin.mset({"page:1": "a", "page:2": "b", "orders:1": "c"})
+    admin.expire("page:1", 600)
+    admin.expire("page:2", 600)
+    try:
+        for line in lines:
+            admin.execute_command(*line.replace("PREFIX", "page:").split())
+        admin.execute_command("ACL", "SETUSER", "hand", ">not-a-real-one")
+        with redis_hands(redis_server.url, act=url) as hands:
+            kept = str(tmp_path / "kept")
+            params = InvalidateParams(prefix="page:", max_keys=100, backup=kept)
+            invalidate = registry.get("redis.invalidate-prefix")
+            plan = invalidate.propose(invalidate.observe(hands, params), params)
+            assert [check.says for check in plan.checks if check.ok is False] == []
+            step = numbered(plan)
+            did = invalidate.apply(hands, step)
+            assert did.state == "acted", did.says
+            assert sorted(admin.keys()) == [b"orders:1"]
+            assert invalidate.undo(hands, step, did.inverse).state == "acted"
+            assert sorted(admin.keys()) == [b"orders:1", b"page:1", b"page:2"]
+        with redis.Redis.from_url(url) as hand:
+            for command in (["UNLINK", "orders:1"], ["DEL", "page:1"], ["FLUSHALL"], ["GET", "page:1"], ["KEYS", "*"]):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    hand.execute_command(*command)
+    finally:
+        admin.execute_command("ACL", "DELUSER", "hand")
+        admin.delete("page:1", "page:2", "orders:1")
+
+
+@pytest.mark.needs("kube")
+def test_the_printed_kubernetes_account_restarts_and_deletes_nothing(tmp_path, kube):
+    namespace = kube.namespace("printed")
+    text = printed_setup(tmp_path, "kubernetes-act").replace("NAMESPACE", namespace)
+    assert not [part["kind"] for part in yaml.safe_load_all(text) if part["kind"].startswith("Cluster")]
+    path = kube.deploy(namespace, replicas=2)
+    apply(kube, f"kubectl apply -f - <<'EOF'\n{text}EOF")
+    token = kube.call(
+        "POST",
+        "api/v1/namespaces/opsctl/serviceaccounts/hand/token",
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+    )["status"]["token"]
+    config = kube.kubeconfig(tmp_path / "hand.kubeconfig", {"token": token})
+    kube.rolled_out(path)
+    with kubernetes_hands(kube, namespace, act=config) as hands:
+        plan = rehearsed("restart", hands)
+        (dry,) = [check for check in plan.checks if check.id == "dry-run"]
+        assert dry.ok is True, dry.says
+        did = kubernetes_applied("restart", hands, plan.steps[0])
+        assert did.state == "acted", did.says
+    for method, forbidden in (
+        ("DELETE", f"api/v1/namespaces/{namespace}"),
+        ("DELETE", path),
+        ("GET", f"api/v1/namespaces/{namespace}/secrets"),
+        ("GET", "apis/apps/v1/namespaces/default/deployments/api"),
+    ):
+        answer = httpx.request(
+            method,
+            f"{kube.url}/{forbidden}",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cafile=str(kube.files.ca)),
+            trust_env=False,
+        )
+        assert answer.status_code == 403, answer.text
 
 
 def test_the_examination_itself_only_reads(tmp_path, stack):  # noqa: F811

@@ -60,6 +60,26 @@ def test_grants_are_printed_whatever_the_configuration_is(user, tmp_path):
     assert again["setup"].splitlines()[1].startswith("ACL SETUSER opsctl reset on ")
 
 
+def test_a_role_that_acts_has_its_own_setup_and_name(user):
+    again = json.loads(user.opsctl("doctor", "--grants", "redis-act", "-o", "json", check=(0,)).out)
+    assert again["role"] == "opsctl_act"
+    assert "+unlink" in again["setup"]
+    done = user.opsctl("doctor", "--grants", "kubernetes-act", "--role", "hand", check=(0,))
+    assert "kind: ServiceAccount\nmetadata: {name: hand, namespace: opsctl}" in done.out
+
+
+def test_a_stop_file_is_a_problem_with_its_remedy(user, tmp_path):
+    stop = tmp_path / "home" / ".local" / "state" / "opsctl" / "STOP"
+    stop.parent.mkdir(parents=True)
+    stop.write_text("migration")
+    for argv in ((), ("--only", "ledger")):
+        done = user.opsctl("doctor", *argv, check=(1,))
+        assert "STOP is there (migration): nothing is changed" in " ".join(done.out.split())
+        assert f"\n\nrm {stop}\n" in done.out
+    stop.unlink()
+    user.opsctl("doctor", "--only", "ledger", check=(0,))
+
+
 def test_a_service_whose_systems_are_all_gone_is_answered_in_time(user):
     done = user.opsctl("doctor", "-s", "agro", "--timeout", "5s", check=(2,))
     assert done.out.startswith("NOT READY")

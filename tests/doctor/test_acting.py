@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from opsctl.doctor.examine import Asked, examine
 from opsctl.report.style import Style
 from opsctl.services.model import Kubernetes, Profile, Workload
 from tests.doctor.places import check, states
+from tests.servers.alertmanager import start_alertmanagers
 from tests.servers.pgbouncer import start_pgbouncer
 from tests.servers.postgres import start_postgres
 from tests.servers.redis import start_redis
@@ -135,6 +137,24 @@ def test_a_pgbouncer_user_that_acts_is_one_of_admin_users(tmp_path, pgbouncer):
         assert check(places["pgbouncer-act"], "same-server").state == "breach"
     finally:
         other.stop()
+
+
+def test_an_alertmanager_that_acts_is_of_the_cluster_of_the_look(tmp_path, alertmanagers):
+    one, other = (server.url for server in alertmanagers)
+    until = time.monotonic() + 60
+    while True:  # a cluster that has just begun knows itself only
+        places, _ = doctor(tmp_path, alertmanager=one, alertmanager_act=other)
+        if states(places["alertmanager-act"])["same-server"] == "ok" or time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    assert check(places["alertmanager-act"], "same-server").says == "the cluster of the look"
+    alone = start_alertmanagers(tmp_path / "alone", 1)
+    try:
+        places, _ = doctor(tmp_path, alertmanager=one, alertmanager_act=alone[0].url)
+        assert check(places["alertmanager-act"], "same-server").state == "breach"
+    finally:
+        for server in alone:
+            server.stop()
 
 
 @pytest.mark.needs("kube")
