@@ -255,7 +255,7 @@ HELP: Mapping[str, str] = {
 register(
     Action(
         id="alertmanager.silence-symptoms",
-        title="Silence what follows from a storm's root, for a while; the root stays audible.",
+        title="Silence what follows from a storm's root, for a while; the root stays audible",
         params=SilenceParams,
         observe=_observe,
         propose=propose,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opsctl.report.style import Style
 
 SHOWN = 40  # targets, and as many that are left out; the plan file holds all
+MANY = 4  # targets that are left out for the same reason: named together
 CALLS = 3  # calls shown per target
 HASH = 8  # characters of a plan's hash that a person copies
 _WORDS = {"acted": "done", "unchanged": "so already", "skipped": "skip", "failed": "FAILED", "unknown": "NOT KNOWN"}
@@ -76,7 +77,7 @@ def _steps(steps: Sequence[Step], style: Style) -> list[str]:
     lines: list[str] = []
     width = min(34, max((len(step.target.id) for step in steps[:SHOWN]), default=0))
     for step in steps[:SHOWN]:
-        says = told(": ".join(filter(None, (step.target.says, step.why))))
+        says = told("; ".join(filter(None, (step.target.says, step.why))))
         lines += wrapped(f" {style.paint('do', 'bold', 'cyan')}     {told(step.target.id):<{width}}  ", says, 10, style)
         lines += [f"          {style.paint(told(call), 'dim')}" for call in step.calls[:CALLS]]
         if len(step.calls) > CALLS:
@@ -88,15 +89,27 @@ def _steps(steps: Sequence[Step], style: Style) -> list[str]:
 
 
 def _left_out(excluded: Sequence[Excluded], style: Style) -> list[str]:
+    """Each with its reason; where many are left out for the same reason, it is told once."""
     lines: list[str] = []
-    width = min(34, max((len(one.id) for one in excluded[:SHOWN]), default=0))
-    for one in sorted(excluded, key=lambda e: e.refused)[:SHOWN]:
-        word = style.paint("refuse" if one.refused else "skip", "yellow") + ("" if one.refused else "  ")
-        says = told(f"{one.says}: {one.why}" if one.says else one.why)
-        lift = f"; lift with {one.lift}" if one.lift else ""
-        lines += wrapped(f" {word} {told(one.id):<{width}}  ", says + lift, 10, style)
-    if len(excluded) > SHOWN:
-        lines.append(f"          and {len(excluded) - SHOWN} more are left alone; -o json shows all")
+    alike: dict[tuple[bool, str, str], list[Excluded]] = {}
+    for one in sorted(excluded, key=lambda e: e.refused):
+        alike.setdefault((one.refused, one.why, one.lift), []).append(one)
+    alone = [group[0].id for group in alike.values() if len(group) < MANY]
+    width = min(34, max(map(len, alone), default=0))
+    for (refused, why, lift), group in list(alike.items())[:SHOWN]:
+        word = style.paint("refuse" if refused else "skip", "yellow") + ("" if refused else "  ")
+        tail = f"; lift with {lift}" if lift else ""
+        if len(group) < MANY:
+            for one in group:
+                says = told(f"{one.says}; {one.why}" if one.says else one.why)
+                lines += wrapped(f" {word} {told(one.id):<{width}}  ", says + tail, 10, style)
+            continue
+        lines += wrapped(f" {word} {len(group)} targets  ", told(why) + tail, 10, style)
+        more = f", and {len(group) - SHOWN} more; -o json shows all" if len(group) > SHOWN else ""
+        lines += wrapped(" " * 10, told(", ".join(one.id for one in group[:SHOWN])) + more, 10, style)
+    if len(alike) > SHOWN:
+        rest = sum(len(group) for group in list(alike.values())[SHOWN:])
+        lines.append(f"          and {rest} more are left alone; -o json shows all")
     return lines
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opsctl.runbooks.load import Loaded
     from opsctl.runbooks.model import Mitigation
 
+_PLAN_ONLY = "plan only; changes nothing"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -187,7 +189,9 @@ def _lines(report: Report, found: Sequence[Candidate], commands: Sequence[str], 
     if not found:
         lines.append(f"The runbook {report.runbook} names no action.")
     lines.append("")
-    shown = [f"{command}     plan only; changes nothing" for command in commands[:3]]
-    if not shown:
+    shown = [f"{command}     {_PLAN_ONLY}" for command in commands[:3]]
+    if any(len(line) + 6 > style.width for line in shown):
+        shown = [*commands[:3], f"({_PLAN_ONLY})"]
+    if not commands:
         shown = [f"opsctl diagnose {report.runbook} -s {report.service}"]
     return [*lines, *(("Next  " if n == 0 else "      ") + command for n, command in enumerate(shown))]

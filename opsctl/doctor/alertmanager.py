@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from opsctl.clients.alertmanager import AlertmanagerReader, Status
+from opsctl.clients.alertmanager import AlertmanagerReader, AlertmanagerStatus
 from opsctl.clients.http import HttpReader
 from opsctl.doctor import versions
 from opsctl.doctor.acting import another
@@ -55,7 +55,7 @@ def examine(site: Site, checks: Checks, until: float) -> None:
         reader.close()
 
 
-def _same(site: Site, status: Status, checks: Checks, until: float) -> None:
+def _same(site: Site, status: AlertmanagerStatus, checks: Checks, until: float) -> None:
     """Of one that acts: members of one cluster share their silences, and know each other by name."""
     if site.beside is None or site.endpoint is None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,31 +24,57 @@ def reach(action: Action) -> str:
 
 
 def parameters(action: Action) -> list[tuple[str, str, str, str]]:
-    """(option, type in words, default or "required", help) of each parameter."""
+    """(option, type in words, default or "required" or "none", help) of each parameter."""
     rows = []
     for field in msgspec.structs.fields(action.params):
         if field.required:
             default = "required"
         else:
             value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-            default = "none" if value is None or value in ("", (), {}) else str(value)
+            default = _default(value)
         rows.append((f"--{field.name.replace('_', '-')}", kind_of(field.type), default, action.help[field.name]))
     return rows
 
 
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None or value in ("", (), {}) else str(value)
+
+
 def facts(action: Action) -> list[tuple[str, str]]:
     """What a person who answers for the server wants to know, in order."""
-    limit, pace = action.limit, action.pace
     return [
         ("Sends", action.asks),
         ("Privilege", action.privilege),
         ("What users may see", reach(action)),
-        ("Limit", f"{limit.targets} targets and {limit.share:.0%} of those there are; one is always allowed"),
-        ("Pace", f"the first alone, then {pace.batch} at a time, {format_duration(pace.pause)} in between"),
-        ("Undo", "`opsctl ledger undo RUN`" if action.undo is not None else "none"),
-        ("Again on the same target", f"after {format_duration(action.cooldown)}, or with --again"),
+        ("Limit", _limit(action)),
+        *([("Pace", _pace(action))] if action.limit.targets > 1 else []),
+        ("Undo", "`opsctl ledger undo RUN`" if action.undo is not None else "none: what it did stays done"),
+        ("Again on the same target", _again(action)),
         ("A plan is good for", format_duration(action.expires)),
     ]
+
+
+def _limit(action: Action) -> str:
+    targets, share = action.limit.targets, action.limit.share
+    if targets == 1:
+        return "one target"
+    if share >= 1:
+        return f"{targets} targets"
+    return f"{targets} targets, and no more than {share:.0%} of those there are; one is always allowed"
+
+
+def _pace(action: Action) -> str:
+    batch, pause = action.pace.batch, action.pace.pause
+    rest = f", {format_duration(pause)} in between" if pause else ""
+    return f"one at a time{rest}" if batch == 1 else f"the first alone, then {batch} at a time{rest}"
+
+
+def _again(action: Action) -> str:
+    return f"after {format_duration(action.cooldown)}, or with --again" if action.cooldown else "at once"
 
 
 def as_markdown(action: Action, uses: Mapping[str, Sequence[str]]) -> str:
@@ -82,12 +108,18 @@ def as_text(action: Action, uses: Mapping[str, Sequence[str]], width: int = 80) 
 
     parts = [action.id, block(_one(action.title))]
     parts.append("\n".join(block(f"{name}: {_one(text)}") for name, text in facts(action)))
-    rows = [block(f"{o} ({kind}), default {default}: {_one(help)}") for o, kind, default, help in parameters(action)]
+    rows = [block(f"{_option(o, kind, default)}: {_one(help)}") for o, kind, default, help in parameters(action)]
     if rows:
         parts.append("Parameters\n" + "\n".join(rows))
     used = [f"opsctl remediate {book} {name}" for book, names in uses.items() for name in names]
     parts.append("Used by\n" + ("\n".join(f"  {one}" for one in used) or "  no runbook here"))
     return "\n\n".join(parts) + "\n"
+
+
+def _option(option: str, kind: str, default: str) -> str:
+    """An option as it is typed, with what a reader must know before its help: ``--older-than text, default 10m``."""
+    typed = option if kind == "yes or no" else f"{option} {kind}"
+    return typed if default in ("none", "no") else f"{typed}, {'' if default == 'required' else 'default '}{default}"
 
 
 def _one(text: str) -> str:

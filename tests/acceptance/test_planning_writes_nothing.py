@@ -222,7 +222,9 @@ def title(row: Row) -> str:
 def test_a_plan_changes_nothing_anywhere(row: Row, request: pytest.FixtureRequest, acts: list[str], mine: Path) -> None:
     place: Place = request.getfixturevalue(row.place)
     files = contents(mine)
-    planned(row, place, mine)
+    proposal = planned(row, place, mine).proposal
+    assert bool(proposal.undo) != bool(proposal.lost), "either it can be undone, or it says why not"
+    assert proposal.lost or all_actions()[row.action].undo is not None
     asked = place.asked()
     assert [line.says for line in asked if line.wrote] == []
     said = {line.says for line in asked}

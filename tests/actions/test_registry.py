@@ -37,7 +37,7 @@ COMMANDS = {
 OWN_RUNBOOKS = {
     "kubernetes.quarantine-pod": "which pod is to be looked at is for a person to say; no finding names it",
     "pgbouncer.reload": "follows an edit of pgbouncer.ini, which no runbook makes",
-    "service.start": "what stands still is started by service.restart --stopped; this is the counterpart of service.stop",
+    "service.start": "service.restart --stopped starts what stands still; this one is the way back from service.stop",
 }
 
 each = pytest.mark.parametrize("action", ACTIONS.values(), ids=list(ACTIONS))
@@ -117,7 +117,7 @@ def test_every_module_that_registers_is_reached_from_its_system() -> None:
     )
     reached = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     modules = {f"opsctl.actions.{one.name}" for one in pkgutil.iter_modules(opsctl.actions.__path__)}
-    lazily = {name for name in modules - set(reached.stdout.split())}
+    lazily = modules.difference(reached.stdout.split())
     for name in lazily:
         importlib.import_module(name)
     assert all_actions() == ACTIONS, f"one of {sorted(lazily)} registers what no system's module imports"
