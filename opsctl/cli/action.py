@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 from opsctl.cli.app import NearestGroup
 from opsctl.cli.options import Format, Output, root_of
 from opsctl.cli.result import Result
+
+_COLUMN = 30  # a longer id has a line of its own, so that the titles have room
 
 app = typer.Typer(cls=NearestGroup, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
@@ -25,10 +28,23 @@ def list_(output: Output = Format.text) -> Result:
     from opsctl.config.index import part
 
     found = part("actions") or about_actions()
-    width = max(len(id) for id in found)
     rows = [{"action": id, **about} for id, about in found.items()]
-    lines = [f"{id:<{width}}  {about['title']}" for id, about in found.items()]
-    return Result({"actions": rows}, "\n".join(lines), output)
+    return Result({"actions": rows}, lambda style: listed(found, style.width), output)
+
+
+def listed(found: Mapping[str, Mapping[str, Any]], width: int) -> str:
+    """A line per action, with a second one where its title or id is long; what nothing undoes says so."""
+    import textwrap
+
+    column = max((len(id) for id in found if len(id) <= _COLUMN), default=0) + 2
+    lines = []
+    for id, about in found.items():
+        text = about["title"] + ("" if about["undo"] else " (no undo)")
+        told = textwrap.wrap(text, max(30, width - column), break_on_hyphens=False)
+        if len(id) > _COLUMN:
+            lines.append(id)
+        lines += [f"{'' if at or len(id) > _COLUMN else id:<{column}}{line}" for at, line in enumerate(told)]
+    return "\n".join(lines)
 
 
 def about_actions() -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ FAULTS: tuple[Fault, ...] = (
         LATENCY,
         "memory-pressure",
         "The process fills its memory to near the limit; long collector pauses stop all requests.",
+        remedy=Remedy(LATENCY, "restart-app", targets=("command amas",)),
     ),
     Fault(
         "db-locks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsctl.lab.fault import POOL, Fault, Remedy
+from opsctl.lab.fault import LATENCY, POOL, Fault, Remedy
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -21,7 +21,8 @@ FAULTS: tuple[Fault, ...] = (
         "lock-chain",
         "Somebody's psql locked a table and sits idle in its transaction; the app's connections wait for it.",
         ("postgres",),
-        remedy=Remedy(POOL, "terminate-blocker"),
+        also=((LATENCY, "database-locks"),),
+        remedy=Remedy(POOL, "terminate-blocker", targets=("pid ",), planned_by=(LATENCY,)),
     ),
     Fault(
         "session-leak",

@@ -121,7 +121,7 @@ FAULTS: tuple[Fault, ...] = (
         "shared-infrastructure",
         "The database of a dozen shops is down: 60 alerts of theirs follow from the one about it.",
         ("alertmanager",),
-        remedy=Remedy(STORM, "silence-symptoms"),
+        remedy=Remedy(STORM, "silence-symptoms", targets=("CheckoutFailing", "HighErrorRate"), undo=True),
     ),
     Fault(
         "storm-release",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from opsctl.lab.fault import KYRODB, Fault, Remedy
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("kyrodb-both-stopped", "vritti", KYRODB, "process-down", "Both instances of KyroDB are stopped."),
+    Fault(
+        "kyrodb-both-stopped",
+        "vritti",
+        KYRODB,
+        "process-down",
+        "Both instances of KyroDB are stopped.",
+        remedy=Remedy(KYRODB, "restart", ("--max-targets", "2"), targets=("kyrodb-text", "kyrodb-image")),
+    ),
     Fault(
         "kyrodb-frozen",
         "vritti",

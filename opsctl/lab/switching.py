@@ -34,7 +34,7 @@ STOPS: Mapping[str, tuple[str, ...]] = {
 }
 RESTARTS = {"redis-restarted": "redis"}  # once, as they are broken: what was only in memory is lost
 FREEZES = {"vritti-frozen": "vritti", "amas-frozen": "amas", "kyrodb-frozen": "kyrodb-text"}
-WITHIN = {"kyrodb-circuit-stuck": "vritti"}  # a state inside a process: it ends with the process
+WITHIN = {"kyrodb-circuit-stuck": "vritti", "memory-pressure": "amas"}  # a state inside a process: it ends with that
 DEPLOYS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "bad-deploy": ("vritti", {"version": NEW, "slower": 0.08}),
     "bad-deploy-errors": ("vritti", {"version": NEW, "failing": 0.25}),

@@ -108,7 +108,9 @@ def as_text(action: Action, uses: Mapping[str, Sequence[str]], width: int = 80) 
 
     parts = [action.id, block(_one(action.title))]
     parts.append("\n".join(block(f"{name}: {_one(text)}") for name, text in facts(action)))
-    rows = [block(f"{_option(o, kind, default)}: {_one(help)}") for o, kind, default, help in parameters(action)]
+    rows = [
+        block(f"{_option(o, kind, default)}: {_repeats(kind, help)}") for o, kind, default, help in parameters(action)
+    ]
     if rows:
         parts.append("Parameters\n" + "\n".join(rows))
     used = [f"opsctl remediate {book} {name}" for book, names in uses.items() for name in names]
@@ -118,8 +120,13 @@ def as_text(action: Action, uses: Mapping[str, Sequence[str]], width: int = 80) 
 
 def _option(option: str, kind: str, default: str) -> str:
     """An option as it is typed, with what a reader must know before its help: ``--older-than text, default 10m``."""
-    typed = option if kind == "yes or no" else f"{option} {kind}"
+    typed = option if kind == "yes or no" else f"{option} {kind.removeprefix('list of ')}"
     return typed if default in ("none", "no") else f"{typed}, {'' if default == 'required' else 'default '}{default}"
+
+
+def _repeats(kind: str, help: str) -> str:
+    text = _one(help)
+    return f"{text} May be repeated." if kind.startswith("list of ") and "repeated" not in text else text
 
 
 def _one(text: str) -> str:

@@ -31,9 +31,7 @@ def sentence(
     return f"{service}: {finding.says}"
 
 
-def next_steps(
-    spec: CauseSpec, service: str, runbooks: Sequence[str], remedies: Sequence[str] = ()
-) -> tuple[str, ...]:
+def next_steps(spec: CauseSpec, service: str, runbooks: Sequence[str], remedies: Sequence[str] = ()) -> tuple[str, ...]:
     """What to go on with for a cause: commands that exist here (``remedies``: those that act), then advice in words."""
     commands = tuple(f"opsctl diagnose {name} -s {service}" for name in spec.try_ if name in runbooks)
     return (*commands, *remedies, *((spec.advice,) if spec.advice else ()))

@@ -120,7 +120,7 @@ RECORD = {"typer", "msgspec", "hashlib", "sqlite3"}
         (["restart", "no-such"], {"typer", "msgspec", "opsctl.clients"}),
         (["restart", "amas"], PLANNED),
         (["action", "--help"], {"typer"}),
-        (["action", "list"], ACTIONS),
+        (["action", "list"], LISTED),
         (["action", "show", "no.such"], ACTIONS),
         (["action", "show", "postgres.terminate-idle"], ACTIONS | READ),
         (["runbook", "test"], READ | {"hashlib", "opsctl.clients", "opsctl.probes", "promql_parser"}),
