@@ -1,4 +1,5 @@
-"""Diagnosis never writes: recording servers, a statement log and MONITOR see every request of whole diagnoses."""
+"""Looking never writes: recording servers, a statement log and MONITOR see every request of whole diagnoses, of plans
+and of the operator's commands that look."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import re
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from opsctl.services.load import load_profile
@@ -83,8 +85,9 @@ def watch(redis, seen: list[list[str]], ready: threading.Event, stop: threading.
             seen.append(str(command["command"]).split())
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
-def test_a_whole_diagnosis_changes_nothing_anywhere(runbook, stack, tmp_path):
+@pytest.fixture
+def user(stack, tmp_path):
+    """Somebody whose context is that stack."""
     (tmp_path / "opsctl.yaml").write_text(
         f"""
 current-context: test
@@ -103,35 +106,90 @@ contexts:
           app: {stack["app"].url}
 """
     )
+    return Session(tmp_path)
+
+
+@pytest.fixture
+def said(stack):
+    """What Redis is told while the test runs; ends when it is called."""
     seen: list[list[str]] = []
     ready, stop = threading.Event(), threading.Event()
     watcher = threading.Thread(target=watch, args=(stack["redis"], seen, ready, stop), daemon=True)
     watcher.start()
     assert ready.wait(10)
-    session = Session(tmp_path)
-    _, report = session.diagnose(runbook, "amas")
-    stop.set()
-    stack["redis"].client().ping()
 
-    book = (BOOKS / f"{runbook}.yaml").read_text()
-    for name in ("prometheus", "alertmanager", "app"):
-        stack[name].assert_only_reads(some=f"- probe: {name}." in book)  # not every runbook reads signals or alerts
+    def end() -> list[list[str]]:
+        stop.set()
+        stack["redis"].client().ping()
+        return [words for words in seen if words and words[0].lower() != "monitor"]
 
-    log = (tmp_path / "postgres" / "postgres.log").read_text()
+    end.seen = seen
+    return end
+
+
+def assert_only_queries(log: str, at_least: int) -> None:
+    """Of Postgres, opsctl's sessions asked something, and nothing that acts."""
     asked = statements(log)
-    assert len(asked) > 3, log[-2000:]  # of monitoring-stale only the probes beside it ask: what changed
+    assert len(asked) > at_least, log[-2000:]
     for statement in asked:
         assert READS.match(statement), statement
         assert not ACTS.search(comments_off(statement)), statement
 
-    commands = [words for words in seen if words and words[0].lower() != "monitor"]
+
+def assert_only_looks(commands: list[list[str]]) -> None:
+    """Of Redis, the same."""
     assert commands
     for words in commands:
         name = words[0].lower()
         assert name in REDIS_READS, words
         if name in REDIS_SUBCOMMANDS:
             assert words[1].lower() in REDIS_SUBCOMMANDS[name], words
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_a_whole_diagnosis_changes_nothing_anywhere(runbook, stack, user, said, tmp_path):
+    _, report = user.diagnose(runbook, "amas")
+    commands = said()
+    book = (BOOKS / f"{runbook}.yaml").read_text()
+    for name in ("prometheus", "alertmanager", "app"):
+        stack[name].assert_only_reads(some=f"- probe: {name}." in book)  # not every runbook reads signals or alerts
+    # of monitoring-stale only the probes beside it ask: what changed
+    assert_only_queries((tmp_path / "postgres" / "postgres.log").read_text(), 3)
+    assert_only_looks(commands)
     asked_systems = {f["id"].partition(".")[0] for f in report["findings"] if f["state"] != "unknown"}
     stores = {system for system in ("postgres", "redis") if f"- probe: {system}." in book}
     wanted = {"prometheus", "alertmanager", "metrics"} if runbook == "monitoring-stale" else stores
     assert wanted <= asked_systems, report["unknown"]
+
+
+# The commands of an operator that look, and plans from the diagnosis to what would be done.
+LOOKING = [
+    ["db", "ping"],
+    ["db", "activity"],
+    ["db", "locks"],
+    ["db", "pool"],
+    ["db", "size"],
+    ["cache", "stats"],
+    ["remediate", "db-pool-exhaustion"],
+    ["remediate", "db-pool-exhaustion", "terminate-idle", "--allow-free", "--older-than", "10ms", "--keep", "0"],
+    ["remediate", "low-cache-hit-rate", "invalidate-prefix", "--prefix", "decision_insight:"],
+    ["cache", "invalidate", "decision_insight:"],
+]
+
+
+def test_commands_that_look_and_plans_change_nothing_either(stack, user, said, tmp_path):
+    with psycopg.connect(stack["postgres"].dsn("app", "danci"), autocommit=True, application_name="leaks") as leak:
+        leak.execute("SELECT 1")
+        stack["redis"].client().set("decision_insight:1", "x", ex=300)
+        setting_up = len(said.seen)
+        told = {tuple(words[:3]): user.opsctl(*words, "-s", "amas") for words in LOOKING}
+        assert leak.execute("SELECT 2").fetchone() == (2,)
+    for words, done in told.items():
+        assert done.code in (0, 1, 2, 77), (words, done)
+    planned = told["remediate", "db-pool-exhaustion", "terminate-idle"]
+    assert "pg_terminate_backend" in planned.out, planned
+    assert stack["redis"].client().exists("decision_insight:1")
+    for name in ("prometheus", "alertmanager", "app"):
+        stack[name].assert_only_reads(some=name == "prometheus")
+    assert_only_queries((tmp_path / "postgres" / "postgres.log").read_text(), 10)
+    assert_only_looks([words for words in said()[setting_up:] if words[0].lower() != "exists"])
