@@ -38,6 +38,7 @@ def propose(seen: Sessions, params: IdleInTransactionParams) -> Proposal:
     victims = {c.pid: reach(seen.edges or {}, c.pid).victims for c in idle}
     chosen: list[Client] = []
     young: list[Client] = []
+    blocking: list[Client] = []
     excluded: list[Excluded] = []
     for client in sorted(idle, key=lambda c: (-victims[c.pid], -(c.state_seconds or 0.0))):
         refusal = left_alone(seen, client, params, pooler_lift="--allow-pooler")
@@ -45,7 +46,7 @@ def propose(seen: Sessions, params: IdleInTransactionParams) -> Proposal:
         if refusal is not None:
             excluded.append(refusal)
         elif (client.state_seconds or 0.0) < limit:
-            young.append(client)
+            (blocking if victims[client.pid] else young).append(client)
         else:
             chosen.append(client)
     steps = tuple(
@@ -66,7 +67,10 @@ def propose(seen: Sessions, params: IdleInTransactionParams) -> Proposal:
         unit="sessions",
         impact="each one's client gets an error at its next statement, and its transaction rolls back",
         lost="a transaction that was rolled back stays so",
-        excluded=told(excluded, young, f"idle for less than {params.older_than}", "--older-than DURATION"),
+        excluded=(
+            *told(excluded, blocking, f"blocks others, idle for less than {params.blocking}", "--blocking DURATION"),
+            *told([], young, f"idle for less than {params.older_than}", "--older-than DURATION"),
+        ),
         checks=checks(seen),
         confirm=seen.database,
         notes=() if steps else (_nothing(idle),),

@@ -72,10 +72,14 @@ def show(
 
     found = get(id)
     if found is None:
-        raise unknown_name("action", id, list(all_actions()))
-    uses = uses_of(root_of(ctx).dirs()).get(id, {})
+        known = all_actions()
+        named = [name for name in known if name.endswith(f".{id}")]  # as the runbooks' commands call it
+        if len(named) != 1:
+            raise unknown_name("action", id, list(known))
+        found = known[named[0]]
+    uses = uses_of(root_of(ctx).dirs()).get(found.id, {})
     data = {
-        "action": id,
+        "action": found.id,
         "title": found.title,
         **{name.lower().replace(" ", "_"): text for name, text in facts(found)},
         "parameters": [{"option": o, "type": t, "default": d, "help": h} for o, t, d, h in parameters(found)],

@@ -35,6 +35,8 @@ class Left(Exception):
 
 def run_guided(root: Root, loaded: Loaded, service: str | None, consent: Consent) -> Result:
     """The whole sitting; exit code of the last act, else of the diagnosis. Raises UsageError without a terminal."""
+    import typer
+
     from opsctl.cli.acting import opened
 
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
@@ -47,8 +49,10 @@ def run_guided(root: Root, loaded: Loaded, service: str | None, consent: Consent
         sitting = Sitting(root, loaded, work, consent)
         try:
             return sitting.go()
-        except (Left, KeyboardInterrupt, EOFError):
+        except (Left, EOFError):
             return sitting.left()
+        except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C or Ctrl-D at a question
+            return sitting.left(interrupted=True)
 
 
 class Sitting:
@@ -115,7 +119,7 @@ class Sitting:
         output.write("\n".join(lines))
         while True:
             answer = self._ask(f"Plan which one? 1-{len(able)}, or q to leave")
-            if answer.isdigit() and 1 <= int(answer) <= len(able):
+            if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(able):
                 return able[int(answer) - 1]
             output.note(f"{answer!r} is none of them.")
 
@@ -212,8 +216,10 @@ class Sitting:
         """The step as one would do it by hand."""
         output.write(self._style.paint(f"$ {command}", "dim"))
 
-    def left(self) -> Result:
-        """The engineer has left."""
+    def left(self, *, interrupted: bool = False) -> Result:
+        """The engineer has left, by q or by Ctrl-C."""
+        if interrupted:
+            self._exit = 130
         done = len(self._outcomes)
         said = (
             f"{done} action{'' if done == 1 else 's'} applied; see opsctl ledger list."

@@ -12,7 +12,7 @@ import typer
 from opsctl.cli import acting_options as given
 from opsctl.cli.options import Format, Output, Root, root_of
 from opsctl.cli.result import Result
-from opsctl.errors import UsageError
+from opsctl.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from opsctl.ledger.model import Ledger, Run
@@ -140,4 +140,7 @@ def _sure(question: str, yes: bool) -> bool:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{question} Nobody can be asked here", remedy="Add --yes.")
-    return typer.confirm(question, default=False, err=True)
+    try:
+        return typer.confirm(question, default=False, err=True)
+    except typer.Abort:
+        raise Interrupted("interrupted at the question; nothing was changed") from None

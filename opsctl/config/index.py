@@ -19,7 +19,7 @@ Kind = Literal["runbooks", "services", "probes", "actions"]
 
 
 def part(kind: Kind) -> Mapping[str, Any]:
-    """One part of the index, empty where there is none: runbooks and services by name, the probes' questions and the actions' titles by id."""
+    """One part of the index, empty where there is none: runbooks and services by name, probes and actions by id."""
     found = _read().get(kind)
     return found if isinstance(found, dict) else {}
 

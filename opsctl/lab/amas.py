@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 from typing import Any
 
 from opsctl.lab import amas_queries
@@ -13,7 +14,7 @@ from opsctl.lab.amas_cache import USER_STATE_TTL, CacheDown, Report
 from opsctl.lab.amas_cache_faults import Invalidation, Memory
 from opsctl.lab.amas_holders import Forgotten, Leak, Limit, Reports, Unreturned
 from opsctl.lab.amas_insights import LIFETIME, NEXT, PREFIX
-from opsctl.lab.amas_pool import SIZE
+from opsctl.lab.amas_pool import PoolSize
 from opsctl.lab.amas_store import Batch, Retention, connect, create, damage
 from opsctl.lab.clock import now_text
 from opsctl.lab.exposed import metrics_page
@@ -21,7 +22,6 @@ from opsctl.lab.part import Switches
 from opsctl.lab.strain import Filler
 from opsctl.lab.web import Answer, serve
 
-SMALL = 1  # connections of a pool that is too small
 MEMORY_LIMIT = 1 << 30  # bytes; the profile's assumed limit
 FILLED = 0.93  # of the limit
 PAUSE = 0.8  # seconds between two collections
@@ -35,7 +35,7 @@ EMPTYING = COLD | {"redis-down", "database-down", "redis-restarted", "mass-inval
 class Sabotage:
     """Brings the service into the state that the switched-on faults describe."""
 
-    def __init__(self, app: App, dsn: str, redis: int) -> None:
+    def __init__(self, app: App, dsn: str, redis: int, size: PoolSize) -> None:
         self._app, self._dsn = app, dsn
         self._report = Report(redis)
         self._batch = Batch(dsn)
@@ -46,6 +46,7 @@ class Sabotage:
         self._memory = Memory(redis, "danci-ops")
         self._filler = Filler(MEMORY_LIMIT * FILLED, PAUSE)
         self._before: frozenset[str] = frozenset()
+        self._size = size
 
     def __call__(self, on: frozenset[str]) -> None:
         """Apply a set of faults; what the stopped database or cache cannot take is left until they are back."""
@@ -77,7 +78,7 @@ class Sabotage:
             self._unreturned.switch(False)
         if "database-limit" not in on:
             self._limit.switch(False, self._app.pool.shrink)
-        self._app.pool.size = size = SMALL if "pool-too-small" in on else SIZE
+        self._app.pool.size = size = self._size.of("pool-too-small" in on)
         self._leak.hold(size if "pool-timeouts" in on else size - 1 if "pool-exhausted" in on else 0)
         self._reports.run(size - 1 if "pool-reports" in on else 0)
 
@@ -105,7 +106,7 @@ def start(settings: dict[str, Any], switches: Switches) -> dict[str, Any]:
         amas_queries.create(link)
     app = App(settings, switches)
     app.warm()
-    switches.when_changed(Sabotage(app, settings["dsn"], settings["redis"]))
+    switches.when_changed(Sabotage(app, settings["dsn"], settings["redis"], PoolSize(Path(settings["env"]))))
     alerts = AlertEngine(app)
     Retention(settings["dsn"])
     for work in (app.watch_lag, app.collect):

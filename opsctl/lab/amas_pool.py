@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opsctl.lab.metrics import Registry
@@ -14,12 +15,36 @@ if TYPE_CHECKING:
     import psycopg
 
 SIZE = 20  # DB_CONNECTION_POOL_SIZE
+SMALL = 1  # of a pool that is too small
 PATIENCE = 2.0  # seconds a request waits for a connection
 EDGES_MS = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0)
 
 
 class PoolTimeout(Exception):
     """No connection became free in time."""
+
+
+class PoolSize:
+    """The pool's size by the service's env file, which is read when the process starts and not again."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._small: bool | None = None
+        if not file.exists():
+            self._write(SIZE)
+        self._size = int(file.read_text().partition("=")[2])
+
+    def of(self, small: bool) -> int:
+        """The size now. The fault is such a file at the last start; one who corrects it has to start the process."""
+        if small != self._small and not (small and self._small is None):
+            self._write(SMALL if small else SIZE)
+            self._size = SMALL if small else SIZE
+        self._small = small
+        return self._size
+
+    def _write(self, size: int) -> None:
+        self._file.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+        self._file.write_text(f"DB_CONNECTION_POOL_SIZE={size}\n")
 
 
 class Pool:

@@ -23,8 +23,8 @@ class Remedy(NamedTuple):
     """What ends a fault without healing it: ``opsctl remediate RUNBOOK ACTION OPTIONS``, and the word that comes of it.
 
     ``targets``: ids (or their beginnings) that the plan must hold, and no others; () = not fixed beforehand.
-    ``count``: how many targets, where their ids are not known beforehand. ``undo``: what it did can be taken back.
-    ``planned_by``: further runbooks that plan the same action for the same targets.
+    ``number``: how many targets, where their ids are not known beforehand. ``undo``: what it did can be taken back.
+    ``planned_by``: further runbooks that plan the same action for the same targets. ``then``: what has to follow.
     """
 
     runbook: str
@@ -32,9 +32,10 @@ class Remedy(NamedTuple):
     options: tuple[str, ...] = ()
     word: str = "fixed"
     targets: tuple[str, ...] = ()
-    count: int = 0
+    number: int = 0
     undo: bool = False
     planned_by: tuple[str, ...] = ()
+    then: Remedy | None = None
 
 
 class Fault(NamedTuple):

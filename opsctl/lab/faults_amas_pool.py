@@ -40,6 +40,14 @@ FAULTS: tuple[Fault, ...] = (
         "client-pool-too-small",
         "The app's pool has room for one connection; requests wait for it while the server has slots to spare.",
         ("postgres",),
+        remedy=Remedy(
+            POOL,
+            "raise-pool",
+            ("--set", "DB_CONNECTION_POOL_SIZE=20"),
+            targets=("file ",),
+            undo=True,
+            then=Remedy(POOL, "restart-app", targets=("command amas",)),
+        ),
     ),
     Fault(
         "database-limit",

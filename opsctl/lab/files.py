@@ -248,13 +248,21 @@ UNITS = {  # adapter -> the lab's part that it restarts
 }
 
 
+def env_file(folder: Path) -> Path:
+    """The settings that AMAS reads when it starts."""
+    return folder / "work" / "amas.env"
+
+
 def _adapters(folder: Path, service: str) -> dict[str, Any]:
     """The lab is the supervisor of its parts: they are restarted as an operator's own command would restart them."""
     argv = [sys.executable, "-m", "opsctl", "lab", "{verb}"]
-    return {
+    found: dict[str, Any] = {
         name: {"kind": "command", "unit": part, "argv": [*argv, part, "--dir", str(folder)], "data": str(folder)}
         for name, part in UNITS.get(service, {}).items()
     }
+    if service == "amas":
+        found["app"]["env_file"] = str(env_file(folder))
+    return found
 
 
 def _labels(service: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from opsctl.lab.amas_store import USERS, WORDS
-from opsctl.lab.files import Ports
+from opsctl.lab.files import Ports, env_file
 
 AGE = 7200.0  # the services say that they were deployed two hours ago: a fault made now is not a deployment's fault
 CUSTOMERS = 8
@@ -65,6 +65,7 @@ class Plan:
             "started": time.time() - AGE,
             "dsn": dsn,
             "redis": self.ports.redis if redis else 0,
+            "env": str(env_file(self._logs.parent)),
         }
 
     def insa(self) -> dict[str, Any]:

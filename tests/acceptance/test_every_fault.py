@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
-from opsctl.lab.fault import DOWN, KYRODB, STALE, STORM, Fault
+from opsctl.lab.fault import DOWN, KYRODB, STALE, STORM, Fault, Remedy
 from opsctl.lab.faults import FAULTS
 from tests.acceptance import table
-from tests.acceptance.session import Session, confirmed, top
+from tests.acceptance.session import Done, Session, confirmed, top
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,13 +40,20 @@ DIAGNOSES = [(fault, runbook, cause) for fault in FAULTS for runbook, cause in f
 
 
 class Remedied(NamedTuple):
-    """What came of the fault's remedy: the plan as shown, the run as applied, the ledger's story."""
+    """What came of a remedy: the plan as shown, the run as applied, the ledger's story.
 
+    ``elsewhere``: the plans of the further runbooks that know it. ``anew``: the plan after the undo.
+    """
+
+    remedy: Remedy
     plan_code: int
     planned: dict
+    elsewhere: tuple[dict, ...] = ()
     code: int = -1
     applied: dict = {}
     story: str = ""
+    undone: dict = {}
+    anew: dict = {}
 
 
 class Outcome(NamedTuple):
@@ -58,23 +65,54 @@ class Outcome(NamedTuple):
     healed_code: int
     healed: dict
     attempts: int = 1
-    remedied: Remedied | None = None
+    remedied: tuple[Remedied, ...] = ()
 
 
-def remedied(session: Session, fault: Fault) -> Remedied | None:
-    """Plan the fault's remedy and apply that very plan, as one who reads each answer would."""
-    if fault.remedy is None:
-        return None
-    words = ("remediate", fault.remedy.runbook, fault.remedy.action, "-s", fault.service, *fault.remedy.options)
+def remedied(session: Session, fault: Fault) -> tuple[Remedied, ...]:
+    """Apply the fault's remedy, and what has to follow it; take back what can be taken back."""
+    seen: list[Remedied] = []
+    remedy = fault.remedy
+    while remedy is not None:
+        seen.append(applied(session, fault.service, remedy))
+        remedy = remedy.then
+    return tuple(undone(session, fault.service, one) if one.remedy.undo and one.code == 0 else one for one in seen)
+
+
+def command(service: str, remedy: Remedy, runbook: str = "") -> tuple[str, ...]:
+    """``--again``: a second attempt comes within the action's cool-down."""
+    return ("remediate", runbook or remedy.runbook, remedy.action, "-s", service, *remedy.options, "--again")
+
+
+def answer(done: Done) -> dict:
+    return done.json() if done.out.startswith("{") else {"says": done.err or done.out}
+
+
+def applied(session: Session, service: str, remedy: Remedy) -> Remedied:
+    """Plan the remedy and apply that very plan, as one who reads each answer would."""
+    words = command(service, remedy)
     plan = session.opsctl(*words, "--dry-run", "-o", "json")
+    planned = answer(plan)
     if plan.code != 0:
-        return Remedied(plan.code, {"says": plan.err or plan.out})
-    planned = plan.json()
+        return Remedied(remedy, plan.code, planned)
+    others = (command(service, remedy, runbook) for runbook in remedy.planned_by)
+    elsewhere = tuple(answer(session.opsctl(*other, "--dry-run", "-o", "json")) for other in others)
     done = session.opsctl(*words, "--yes", "--plan-hash", planned["plan"]["hash"], "-o", "json", timeout=240)
-    applied = done.json() if done.out.startswith("{") else {"says": done.err}
-    run = (applied.get("outcome") or {}).get("run", "")
+    run = (answer(done).get("outcome") or {}).get("run", "")
     story = session.opsctl("ledger", "show", run).out if run else ""
-    return Remedied(plan.code, planned, done.code, applied, story)
+    return Remedied(remedy, plan.code, planned, elsewhere, done.code, answer(done), story)
+
+
+def undone(session: Session, service: str, seen: Remedied) -> Remedied:
+    """Take the run back, and plan the same once more: it is the same plan if all is as it was."""
+    back = session.opsctl("ledger", "undo", seen.applied["outcome"]["run"], "--yes", "-o", "json", timeout=240)
+    again = session.opsctl(*command(service, seen.remedy), "--anyway", "--dry-run", "-o", "json")
+    return seen._replace(undone={"code": back.code, **answer(back)}, anew=answer(again))
+
+
+def targets(planned: dict) -> list[dict]:
+    """What a plan would act on, with what identifies each as it is now."""
+    steps = planned["plan"]["proposal"]["steps"]
+    return [{"id": step["target"]["id"], "pin": step["target"]["pin"]} for step in steps]
 
 
 def look(session: Session, runbook: str, service: str, until: float, wanted) -> tuple[int, dict]:
@@ -110,13 +148,13 @@ def one(session: Session, fault: Fault) -> dict[str, Outcome]:
 
     with ThreadPoolExecutor(len(fault.found_by)) as several:
         found = list(several.map(broken, fault.found_by))
-        remedy = remedied(session, fault)
+        remedies = remedied(session, fault)
         session.opsctl("lab", "heal", fault.id, "--no-wait", check=(0,))
         healed = time.monotonic()
         time.sleep(SOON if soon else CLEAR)
         after = list(several.map(healthy, fault.found_by))
     return {
-        runbook: Outcome(*seen, *then, remedied=remedy)
+        runbook: Outcome(*seen, *then, remedied=remedies)
         for (runbook, _), seen, then in zip(fault.found_by, found, after, strict=True)
     }
 
@@ -124,7 +162,7 @@ def one(session: Session, fault: Fault) -> dict[str, Outcome]:
 def as_it_should(cause: str, outcome: Outcome) -> bool:
     """Found first and confirmed while broken; remedied; nothing confirmed once healed."""
     found = outcome.code in (1, 2) and top(outcome.report) == cause
-    found = found and (outcome.remedied is None or outcome.remedied.code == 0)
+    found = found and all(one.code == 0 for one in outcome.remedied)
     return found and outcome.healed_code == 0 and confirmed(outcome.healed) == []
 
 
@@ -230,16 +268,29 @@ def test_its_remedy_is_planned_applied_verified_and_recorded(fault, outcomes, ab
     found = outcomes[fault.id]
     if isinstance(found, BaseException):
         raise found
-    seen = found[fault.runbook].remedied
-    assert seen is not None
+    told = found[fault.runbook].remedied
+    assert told
+    for seen in told:
+        judge(seen)
+
+
+def judge(seen: Remedied) -> None:
+    """The plan held exactly the right targets, helped, is told by the ledger, and was taken back where promised."""
+    remedy = seen.remedy
     assert seen.plan_code == 0, seen.planned
-    targets = [step["target"]["id"] for step in seen.planned["plan"]["proposal"]["steps"]]
-    if fault.remedy.targets:
-        assert len(targets) == len(fault.remedy.targets), targets
-        assert all(any(id.startswith(name) for id in targets) for name in fault.remedy.targets), targets
+    for planned in (seen.planned, *seen.elsewhere):
+        assert "plan" in planned, planned
+        ids = [one["id"] for one in targets(planned)]
+        assert len(ids) == (len(remedy.targets) or remedy.number or len(ids)), ids
+        assert all(any(id.startswith(name) for id in ids) for name in remedy.targets), ids
+    ids = [one["id"] for one in targets(seen.planned)]
     outcome = seen.applied.get("outcome") or {}
-    assert outcome.get("word") == fault.remedy.word, (outcome, seen.applied.get("says"))
+    assert outcome.get("word") == remedy.word, (outcome, seen.applied.get("says"))
     assert seen.code == 0
     assert all(step["state"] in ("acted", "unchanged", "skipped") for step in seen.applied["steps"])
     assert outcome["run"] in seen.story
-    assert all(id in seen.story for id in targets)
+    assert all(id in seen.story for id in ids)
+    if remedy.undo:
+        assert seen.undone["code"] == 0, seen.undone
+        assert seen.undone["outcome"]["word"] == "undone", seen.undone["outcome"]
+        assert targets(seen.anew) == targets(seen.planned)

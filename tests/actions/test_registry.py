@@ -33,10 +33,8 @@ COMMANDS = {
     "redis.invalidate-prefix": "opsctl cache invalidate",
     "service.restart": "opsctl restart",
 }
-# No command reaches these yet: they wait for a runbook of somebody's own to name them under `mitigation`.
+# No command reaches it yet: it waits for a runbook of somebody's own to name them under `mitigation`.
 OWN_RUNBOOKS = {
-    "kubernetes.quarantine-pod": "which pod is to be looked at is for a person to say; no finding names it",
-    "pgbouncer.reload": "follows an edit of pgbouncer.ini, which no runbook makes",
     "service.start": "service.restart --stopped starts what stands still; this one is the way back from service.stop",
 }
 

@@ -25,6 +25,7 @@ START = (
     "import sys; from tests.remediation import world; world.action(); "
     "from opsctl.cli.run import run; sys.exit(run(sys.argv[1:]))"
 )
+CTRL_C, CTRL_D = "\x03", "\x04"
 RUNBOOK = """
 runbook: dry-house
 title: No water comes
@@ -110,7 +111,8 @@ class House:
                 shown += piece
             if waiting and waiting[0][0] in shown[since:]:
                 since = len(shown)
-                os.write(terminal, waiting.pop(0)[1].encode() + b"\n")
+                answer = waiting.pop(0)[1]
+                os.write(terminal, answer.encode() + (b"" if answer in (CTRL_C, CTRL_D) else b"\n"))
         _, status = os.waitpid(pid, 0)
         os.close(terminal)
         assert not waiting, f"never asked: {waiting[0][0]!r}\n{shown}"

@@ -35,6 +35,39 @@ NOT_SHOWN: dict[tuple[str, str], str] = {
     ("service-down", "volume-failing"): "its events are shown in tests/probes/test_kubernetes_events.py",
 }
 
+REMEDIED = ("high-latency", "db-pool-exhaustion", "kyrodb-down", "alert-storm")
+OTHERS = ("budget-exceeded", "key-compromise")  # what ends these faults is for tests/acceptance to say
+
+# Fault -> why no action of ours ends it in the lab.
+NOT_REMEDIED: dict[str, str] = {
+    "db-locks": "its batch begins each transaction anew after 4 s; who waits for a forgotten lock: see pool-blocked",
+    "slow-statement": "each statement ends within a second and comes again: there is none to cancel",
+    "stale-statistics": "ANALYZE is for the table's owner; it is shown as advice",
+    "redis-slow": "the client that searches all keys is a person's to stop: ending it would only make it connect again",
+    "cache-cold": "entries expire at once by the service's own configuration; deleting more makes it colder",
+    "database-limit": "the limit is lifted by the database's owner, ALTER DATABASE is not ours",
+    "breaker-detour": "what is behind the breaker has to come back; the agents' restart would open it anew",
+    "kyrodb-slow": "KyroDB answers: a restart would empty its cache and make it slower",
+    "embedding-slow": "the model itself is slow; a restart loads the same one",
+    "llm-slow": "the provider is somebody else's",
+    "traffic-spike": "one process on one machine: there is nothing to scale out",
+    "single-endpoint-slow": "its own code is slow",
+    "bad-deploy": "this service is installed by its own pipeline, which alone knows the version before",
+    "cpu-saturation": "each request needs the CPU: a new process needs it, too",
+    "kyrodb-errors": "its write-ahead log is inconsistent: a restart may lose what is in it, and is refused",
+    "kyrodb-loading": "it replays its log: a restart would begin that anew, and is refused",
+    "kyrodb-disk-full": "room on a disk is made by a person; a restart without room is refused",
+    "kyrodb-wants-key": "the key is configuration of both sides",
+    "kyrodb-overloaded": "a restart empties its cache and makes it worse",
+    "kyrodb-objectives": "it works, and warms up by itself",
+    "storm-release": "five groups of alerts may each be the root, and a root is never silenced; a rollback ends it",
+    "storm-rule": "the rule has to be mended: its alerts are no symptoms of another",
+    "storm-flapping": "the rule has to be mended: its alerts are no symptoms of another",
+    "storm-scrapes": "the monitoring has to be mended: silencing it would hide that nothing is seen",
+    "threads-node-lost": "Kubernetes moves the pods by itself; the node is for its owner",
+    "threads-hpa-at-max": "scale-out raises a minimum, never the maximum that somebody set",
+}
+
 
 @functools.cache
 def causes(runbook: str) -> dict[str, CauseSpec]:
@@ -95,3 +128,25 @@ def test_no_two_faults_of_a_service_and_runbook_share_a_cause_unless_they_differ
 def test_the_commands_that_find_a_fault_are_those_of_its_runbooks():
     one = Fault("x", "amas", "high-latency", "pool-waiting", "…", also=(("high-error-rate", "pool-waiting"),))
     assert one.commands == ("opsctl diagnose high-latency -s amas", "opsctl diagnose high-error-rate -s amas")
+
+
+@pytest.mark.parametrize("one", FAULTS, ids=lambda f: f.id)
+def test_every_fault_of_a_runbook_that_acts_has_a_remedy_or_a_reason(one: Fault):
+    told = one.remedy is not None or one.id in NOT_REMEDIED
+    if any(runbook in REMEDIED for runbook, _ in one.found_by) and one.runbook not in OTHERS:
+        assert told, "neither a remedy nor a reason"
+    assert not (one.remedy is not None and one.id in NOT_REMEDIED), "remedied after all"
+
+
+def test_reasons_are_about_faults_that_there_are():
+    assert NOT_REMEDIED.keys() <= {one.id for one in FAULTS}
+
+
+@pytest.mark.parametrize("one", [f for f in FAULTS if f.remedy is not None], ids=lambda f: f.id)
+def test_every_remedy_is_a_command_of_its_runbook(one: Fault):
+    remedy = one.remedy
+    while remedy is not None:
+        for runbook in (remedy.runbook, *remedy.planned_by):
+            commands = {m.name or m.action.partition(".")[2] for m in load(runbook, [built_in()]).runbook.mitigation}
+            assert remedy.action in commands, runbook
+        remedy = remedy.then
