@@ -39,7 +39,8 @@ class Action(NamedTuple):
     ``verify(hands, plan, done)`` looks whether the acts in ``done`` (step numbers) had their effect.
     ``weight``: 1 nobody notices … 5 some requests fail … 9 an outage; smaller ones are proposed first.
     ``cooldown``: seconds before the same action may hit the same target again. ``expires``: seconds a plan is good for.
-    ``help``: a sentence per parameter.
+    ``help``: a sentence per parameter. ``prepares``: a later act (a restart) brings its effect, so that
+    ``verify`` alone tells whether it is done, and no finding of a diagnosis.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Action(NamedTuple):
     pace: Pace = Pace()
     cooldown: float = 600.0
     expires: float = 300.0
+    prepares: bool = False
 
 
 _actions: dict[str, Action] = {}

@@ -287,5 +287,6 @@ SET_ENV = register(
         limit=Limit(targets=1, share=1.0),
         pace=Pace(batch=1, pause=0.0),
         cooldown=0.0,
+        prepares=True,
     )
 )

@@ -32,7 +32,7 @@ FAULTS: tuple[Fault, ...] = (
         "Transactions left open hold all but one of the app's pooled connections; requests wait for the last one.",
         ("postgres",),
         also=((POOL, "idle-in-transaction"),),
-        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s")),
+        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s"), number=5),
     ),
     Fault(
         "slow-statement",
@@ -78,7 +78,7 @@ FAULTS: tuple[Fault, ...] = (
         "Transactions left open hold all pooled connections; requests end with 'Connection pool timeout'.",
         ("postgres",),
         also=((POOL, "idle-in-transaction"),),
-        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s")),
+        remedy=Remedy(POOL, "terminate-idle-in-transaction", ("--older-than", "5s"), number=5),
     ),
     Fault(
         "cache-fallback-failure",

@@ -44,6 +44,7 @@ FAULTS: tuple[Fault, ...] = (
             POOL,
             "raise-pool",
             ("--set", "DB_CONNECTION_POOL_SIZE=20"),
+            word="verified",  # the file holds it; only the restart that follows brings the effect
             targets=("file ",),
             undo=True,
             then=Remedy(POOL, "restart-app", targets=("command amas",)),

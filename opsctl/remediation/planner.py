@@ -78,7 +78,7 @@ def make_plan(
             pace=action.pace,
             cap=cap_of(limit, proposal.of),
             guards=mitigation.guards if mitigation is not None else (),
-            verification=verification_of(mitigation, report, candidate, verify_for),
+            verification=verification_of(None if action.prepares else mitigation, report, candidate, verify_for),
             weight=action.weight,
             created=hands.moment,
             expires=hands.moment + timedelta(seconds=action.expires),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from opsctl.lab.amas_pool import Pool, PoolTimeout
+from opsctl.lab.amas_pool import SIZE, SMALL, Pool, PoolSize, PoolTimeout
 from opsctl.lab.metrics import Registry
 
 pytestmark = pytest.mark.needs("postgres")
@@ -87,3 +87,16 @@ def test_a_database_that_refuses_gives_the_slot_back(postgres):
     for _ in range(3):
         with pytest.raises(psycopg.OperationalError):
             pool.take(1.0)
+
+
+def test_the_pools_size_is_what_its_env_file_said_when_the_process_started(tmp_path):
+    file = tmp_path / "work" / "amas.env"
+    running = PoolSize(file)
+    assert running.of(False) == SIZE
+    assert running.of(True) == SMALL
+    assert file.read_text() == f"DB_CONNECTION_POOL_SIZE={SMALL}\n"
+    file.write_text("DB_CONNECTION_POOL_SIZE=20\n")
+    assert running.of(True) == SMALL, "read once"
+    started = PoolSize(file)
+    assert started.of(True) == 20, "corrected, although the fault is still switched on"
+    assert started.of(False) == SIZE
