@@ -289,8 +289,10 @@ def judge(seen: Remedied) -> None:
     assert seen.code == 0
     assert all(step["state"] in ("acted", "unchanged", "skipped") for step in seen.applied["steps"])
     assert outcome["run"] in seen.story
-    assert all(id in seen.story for id in ids)
+    story = "".join(seen.story.split())  # its lines are wrapped
+    assert all("".join(id.split()) in story for id in ids), seen.story
     if remedy.undo:
         assert seen.undone["code"] == 0, seen.undone
         assert seen.undone["outcome"]["word"] == "undone", seen.undone["outcome"]
-        assert targets(seen.anew) == targets(seen.planned)
+        assert "plan" in seen.anew, seen.anew
+        assert targets(seen.anew) == targets(seen.planned), "not as it was"
