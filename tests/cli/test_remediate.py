@@ -33,7 +33,7 @@ def test_without_an_action_it_says_what_would_help_and_why(house):
     assert "What would help, the smallest first\n 1  open-valve" in done.out
     assert "A valve is closed (confirmed)" in done.out
     assert "open-gently  weak-pump is refuted" in done.out
-    assert "opsctl remediate dry-house open-valve -s home     plan only; changes nothing" in done.out
+    assert "Next  opsctl remediate dry-house open-valve -s home\n      (plan only; changes nothing)" in done.out
     told = json.loads(house.opsctl("remediate", "dry-house", "-s", "home", "-o", "json").out)
     assert [(a["name"], a["applies"]) for a in told["actions"]] == [("open-valve", True), ("open-gently", False)]
     assert house.world.acts == []
