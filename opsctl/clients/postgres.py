@@ -30,6 +30,7 @@ __all__ = ["PostgresReader", "Preflight", "SlotsFull"]
 
 CONNECT_SECONDS = 3.0
 _REMEMBER_SECONDS = 10.0  # a failed connect is not tried again by each probe: once is enough to know
+_TRIES, _AGAIN_AFTER = 4, 0.2  # seconds: a server needs a moment until a closed session's slot is free
 _FLOOR = 10  # below it not even the preflight can be asked
 _POOLER = "name the server's own address, for instance in an endpoint of its own"
 
@@ -156,7 +157,7 @@ class PostgresReader:
             if time.monotonic() - at < _REMEMBER_SECONDS:
                 raise failure
         try:
-            self._connect(max(0.1, min(CONNECT_SECONDS, until - time.monotonic())))
+            self._connect_or_wait(until)
         except CouldNotLook as failure:
             self._drop()
             self._failed = (time.monotonic(), failure)
@@ -164,6 +165,19 @@ class PostgresReader:
         self._failed = None
         assert self._connection is not None
         return self._connection
+
+    def _connect_or_wait(self, until: float) -> None:
+        """Connect. Where not even a reserved slot is left, it may be one that we gave back ourselves a moment ago."""
+        tries = _TRIES
+        while True:
+            try:
+                return self._connect(max(0.1, min(CONNECT_SECONDS, until - time.monotonic())))
+            except SlotsFull as full:
+                tries -= 1
+                if not tries or "too many clients" not in full.says or until - time.monotonic() < 2 * _AGAIN_AFTER:
+                    raise
+            self._drop()
+            time.sleep(_AGAIN_AFTER)
 
     def _parameters(self, seconds: float) -> dict[str, Any]:
         """libpq's parameters of this session."""

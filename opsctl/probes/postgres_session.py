@@ -121,7 +121,7 @@ def session(look: Look, params: PostgresParams) -> Session:
             other = look.readers.postgres(FALLBACK)
         except NotConfigured:
             other = None
-        if other is None or other.setting == reader.setting:
+        if other is None or look.readers.endpoint(FALLBACK).url == look.readers.endpoint(params.endpoint).url:
             raise
         seconds = max(0.05, min(CONNECT_SECONDS, look.remaining()))
         return Session(look, other, other.open(seconds), FALLBACK, other.last_seconds)
