@@ -1,4 +1,4 @@
-"""A Postgres so full that one reserved connection is left: diagnosis and remediation still work, by the commands alone."""
+"""A Postgres so full that one reserved connection is left: diagnosis and remediation work, by the commands alone."""
 
 from __future__ import annotations
 
