@@ -180,12 +180,19 @@ def _lines(report: Report, found: Sequence[Candidate], commands: Sequence[str], 
         lines.append(f" {number}  {style.paint(one.name, 'bold')}  ({reach(one.action)}; {undo})")
         lines += wrapped(" " * 4, told(one.mitigation.says or one.action.title), 4, style)
         lines += wrapped(" " * 4, told(f"Why: {one.why}"), 4, style)
+    if not helpful:
+        lines += _without_an_action(report, style)
     others = [one for one in found if not one.applies]
-    if others:
+    elsewhere = [one for one in others if one.elsewhere]
+    if len(elsewhere) < len(others):
         lines += ["", style.paint("What does not apply", "bold")]
-        width = max(len(one.name) for one in others)
+        width = max(len(one.name) for one in others if not one.elsewhere)
         for one in others:
-            lines += wrapped(f"    {one.name:<{width}}  ", told(one.why), 6 + width, style)
+            if not one.elsewhere:
+                lines += wrapped(f"    {one.name:<{width}}  ", told(one.why), 6 + width, style)
+    if elsewhere:
+        names = ", ".join(one.name for one in elsewhere)
+        lines += ["", *wrapped("Not for this service: ", names, 4, style)]
     if not found:
         lines.append(f"The runbook {report.runbook} names no action.")
     lines.append("")
@@ -193,5 +200,20 @@ def _lines(report: Report, found: Sequence[Candidate], commands: Sequence[str], 
     if any(len(line) + 6 > style.width for line in shown):
         shown = [*commands[:3], f"({_PLAN_ONLY})"]
     if not commands:
-        shown = [f"opsctl diagnose {report.runbook} -s {report.service}"]
+        further = [step for step in report.next if step.startswith("opsctl ")]
+        shown = [*further[:2], f"opsctl diagnose {report.runbook} -s {report.service}"]
     return [*lines, *(("Next  " if n == 0 else "      ") + command for n, command in enumerate(shown))]
+
+
+def _without_an_action(report: Report, style: Style) -> list[str]:
+    """What was found, and what a person can do about it, where no action of the runbook answers it."""
+    from opsctl.cli.plan_text import told, wrapped
+
+    confirmed = [cause for cause in report.causes if cause.status == "confirmed"]
+    lines: list[str] = (
+        ["", style.paint("No action of this runbook answers what was found", "bold")] if confirmed else []
+    )
+    for cause in confirmed:
+        advice = [step for step in cause.next if not step.startswith("opsctl ")]
+        lines += wrapped("    ", told(" ".join([cause.says, *advice])), 4, style)
+    return lines

@@ -30,6 +30,7 @@ class Candidate(NamedTuple):
     cause: str = ""  # the cause it answers, "" for any
     status: str = ""  # of that cause: confirmed or possible
     broken: tuple[str, ...] = ()  # finding ids that call for it
+    elsewhere: bool = False  # it is for services of another kind
 
 
 def candidates(loaded: Loaded, report: Report, profile: Profile) -> tuple[Candidate, ...]:
@@ -57,9 +58,10 @@ def _held(mitigation: Mitigation, report: Report, profile: Profile) -> Candidate
     if action is None:
         return none._replace(why=f"there is no action {mitigation.action}")
     if mitigation.services and profile.service not in mitigation.services:
-        return none._replace(why=f"it is for {', '.join(mitigation.services)}")
+        return none._replace(why=f"it is for {', '.join(mitigation.services)}", elsewhere=True)
     if not concerns(profile, mitigation.needs):
-        return none._replace(why=f"{profile.service} does not depend on {', '.join(needs_of(mitigation.needs))}")
+        why = f"{profile.service} does not depend on {', '.join(needs_of(mitigation.needs))}"
+        return none._replace(why=why, elsewhere=True)
     if report.verdict == "ok":
         return none._replace(why="nothing is broken")
     live = [c for c in report.causes if c.cause in mitigation.causes and c.status in _STATUS]
