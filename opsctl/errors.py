@@ -24,7 +24,9 @@ class OpsctlError(Exception):
     def sentence(self) -> str:
         """The error as one line: place, fact, remedy."""
         text = f"{self.place}: {self.says}" if self.place else self.says
-        return f"{text.rstrip('.')}. {self.remedy}" if self.remedy else text
+        if not self.remedy:
+            return text
+        return f"{text} {self.remedy}" if text.endswith("?") else f"{text.rstrip('.')}. {self.remedy}"
 
 
 class UsageError(OpsctlError):

@@ -237,7 +237,8 @@ def _notes(seen: Seen, muted: set[str]) -> tuple[str, ...]:
 
 
 def _size(group: Group) -> str:
-    return f"{len(group.alerts)} alerts, {group.severity or 'severity unknown'}"
+    count = len(group.alerts)
+    return f"{count} alert{'' if count == 1 else 's'}, {group.severity or 'severity unknown'}"
 
 
 def _named(alert: StormAlert) -> str:
