@@ -42,7 +42,7 @@ class Fault(NamedTuple):
     """One fault. ``cause``: the id under which ``runbook`` should name it. ``needs``: parts that must be there.
 
     ``also``: further (runbook, cause) of the same service that should find it first while it is on.
-    ``alone``: it disturbs the diagnosis of all services. ``remedy``: an action that ends it.
+    ``alone``: it disturbs the diagnosis of all services, or they its remedy. ``remedy``: an action that ends it.
     """
 
     id: str

@@ -122,6 +122,7 @@ FAULTS: tuple[Fault, ...] = (
         "The database of a dozen shops is down: 60 alerts of theirs follow from the one about it.",
         ("alertmanager",),
         remedy=Remedy(STORM, "silence-symptoms", targets=("CheckoutFailing", "HighErrorRate"), undo=True),
+        alone=True,
     ),
     Fault(
         "storm-release",

@@ -139,8 +139,9 @@ def _next(told: Outline, style: Style) -> str:
     for index, step in enumerate(told.next):
         head = style.paint("Next", "bold") + "  " if index == 0 else "      "
         if is_command(step):
-            only = style.paint("     plan only; changes nothing", "dim") if step.startswith("opsctl remediate") else ""
-            lines.append(head + printable(step) + only)
+            only = "     plan only; changes nothing" if step.startswith("opsctl remediate") else ""
+            fits = len(printable(step)) + len(only) + 6 <= style.width
+            lines.append(head + printable(step) + (style.paint(only, "dim") if fits else ""))
         else:
             lines.extend(_wrap(step, style, indent=head, hang="        "))
     return "\n".join(lines)

@@ -199,6 +199,7 @@ def test_commands_that_look_and_plans_change_nothing_either(stack, user, told, t
         leak.execute("SELECT 1")
         stack["postgres"].sql("GRANT pg_signal_backend TO opsctl_read")  # so that it could
         stack["redis"].client().set("decision_insight:1", "x", ex=300)
+        ours = ["SET", "decision_insight:1", "x", "EX", "300"]  # the server may tell of it a moment later
         told.forget()
         shown = {tuple(words[:3]): user.opsctl(*words, "-s", "amas") for words in LOOKING}
         assert leak.execute("SELECT 2").fetchone() == (2,)
@@ -209,5 +210,5 @@ def test_commands_that_look_and_plans_change_nothing_either(stack, user, told, t
     for name in ("prometheus", "alertmanager", "app"):
         stack[name].assert_only_reads(some=name == "prometheus")
     assert_only_queries((tmp_path / "postgres" / "postgres.log").read_text(), 10)
-    assert_only_looks(told.end())
+    assert_only_looks([words for words in told.end() if words != ours])
     assert stack["redis"].client().exists("decision_insight:1")

@@ -23,6 +23,7 @@ pytestmark = [
 # What a profile names without a bound, or where this lab has no such server, cannot be judged: unknown, not healthy.
 NO_BOUND: dict[tuple[str, str], int] = {
     ("low-cache-hit-rate", "vritti"): 3,  # its key cache has no bound
+    ("db-pool-exhaustion", "threads"): 3,  # its Postgres is not in this lab
     ("slow-queries", "threads"): 3,  # the database's log is in a pod, and no kubelet here could give it
 }
 

@@ -80,7 +80,7 @@ def test_the_reader_offers_no_way_to_send_a_command() -> None:
     offered = {name for name in dir(RedisReader) if not name.startswith("_")}
     assert offered == {
         "clients", "clock", "close", "config", "info", "keys", "latency_latest", "lifetimes", "may", "memory_stats",
-        "page", "ping", "sizes", "slowlog", "tls_unverified", "two", "user", "whoami",
+        "page", "ping", "sizes", "slowlog", "tls_unverified", "two", "user", "whoami", "why_not",
     }  # fmt: skip
 
 

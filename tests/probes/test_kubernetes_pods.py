@@ -28,7 +28,14 @@ CALM = dict.fromkeys(
 
 
 def reported(pods: list[dict[str, Any]], count: int) -> bool:
-    return len(pods) == count and all(pod.get("status", {}).get("conditions") for pod in pods)
+    """Whether the scheduler, and for a pod that has a node its kubelet, has told about every pod."""
+
+    def told(pod: dict[str, Any]) -> bool:
+        status = pod.get("status", {})
+        by_kubelet = status.get("containerStatuses") or status.get("phase") == "Failed"
+        return bool(status.get("conditions") and (by_kubelet or not pod["spec"].get("nodeName")))
+
+    return len(pods) == count and all(map(told, pods))
 
 
 def pods(kube: Kube, replicas: int = 2, params: dict[str, Any] | None = None, **how: Any) -> Seen:
